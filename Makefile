@@ -1,0 +1,60 @@
+# Bare `make` lists the targets. Everything happens in .venv, which the first target makes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint types imports format bench conformance soak clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# pip reads dependency groups since 25.1; the one that comes with Python may be older.
+$(VENV)/.pip:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.pip pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.pip pyproject.toml
+	$(BIN)/pip install --quiet --editable '.[all]' --group dev
+	@touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo ## capture a small shop's traffic and show it
+	$(BIN)/spantap demo
+
+test: $(VENV)/.dev ## run the tests (no services needed)
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: lint types imports ## everything that reads code without running it
+
+lint: $(VENV)/.dev ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict, package and tests
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev ## import-linter: the floors of the house
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## let ruff format and mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## what a captured request costs, beside bare and stock OpenTelemetry
+	$(BIN)/python benchmarks/overhead.py
+
+conformance: $(VENV)/.dev ## the whole door x scenario matrix
+	$(BIN)/pytest tests/contracts $(PYTEST_ARGS)
+
+soak: $(VENV)/.dev ## random traffic for SECONDS (60), then the ledger
+	$(BIN)/python benchmarks/soak.py --seconds $(SECONDS)
+
+clean: ## remove what the targets made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

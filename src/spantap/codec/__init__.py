@@ -1,0 +1,1 @@
+"""How facts are written down: exchanges to and from attributes, records and lines. Pure."""
