@@ -1,0 +1,1 @@
+"""What we decide about an exchange: selected, redacted, kept. Pure."""

@@ -1,0 +1,187 @@
+"""Observation in, clean `Exchange` out: the only place that makes one.
+
+Runs after the last byte of a response (or, for a live span that somebody else ends, just
+before it). Pure and thread-safe: a `Pipeline` is built once from the settings and shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from spantap.capture.limits import CaptureLimits
+from spantap.model import (
+    Body,
+    Error,
+    Exchange,
+    Headers,
+    Identity,
+    Observation,
+    Peer,
+    Request,
+    Response,
+    Timing,
+)
+from spantap.model.observation import Collected
+from spantap.policy.body import BodyLimits, clean_body
+from spantap.policy.redact import Redactor, Tally
+
+_METADATA_MAX_BYTES = 4096
+_METRICS_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineOptions:
+    """What of an exchange may be shown.
+
+    Attributes:
+        limits: bounds of bodies and headers.
+        headers: whether header values are captured.
+        query: whether the query string is captured.
+    """
+
+    limits: CaptureLimits = field(default_factory=CaptureLimits)
+    headers: bool = True
+    query: bool = True
+
+
+class Pipeline:
+    """Redacts and shapes observations. Immutable, thread-safe."""
+
+    __slots__ = ("_options", "_redactor", "_request_limits", "_response_limits")
+
+    def __init__(self, redactor: Redactor, options: PipelineOptions) -> None:
+        self._redactor = redactor
+        self._options = options
+        limits = options.limits
+        self._request_limits = BodyLimits(limits.request_body, limits.collect_request)
+        self._response_limits = BodyLimits(limits.response_body, limits.collect_response)
+
+    def clean_text(self, text: str, tally: Tally | None = None) -> str:
+        """Free text (an exception's message, a stack trace) without secrets."""
+        return self._redactor.text(text, tally or Tally())
+
+    def run(self, seen: Observation, tally: Tally | None = None) -> Exchange:
+        """The clean exchange of an observation.
+
+        Args:
+            seen: what the door saw; not changed.
+            tally: collects what was masked; a new one when None.
+
+        Raises:
+            Exception: a bug of ours; the caller emits no exchange then.
+        """
+        tally = tally or Tally()
+        redactor, options = self._redactor, self._options
+        # The request first: what is masked there is known by name, and may come back in the
+        # response under names that say nothing.
+        path = redactor.path(seen.path, tally)
+        query = redactor.query(seen.query, tally) if seen.query and options.query else ""
+        request_headers, request_dropped = self._headers(seen.request_headers, tally)
+        request_body = _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
+        response_headers, response_dropped = self._headers(seen.response_headers, tally)
+        response_body = _body(
+            seen.response_body, seen.response_headers, self._response_limits, redactor, tally
+        )
+        metadata = _metadata(seen.metadata, redactor, tally)
+        error = None
+        if seen.error_type is not None:
+            # Last, so that every value masked above is known and leaves this text too.
+            message = None if seen.error_message is None else redactor.text(seen.error_message, tally)
+            error = Error(seen.error_type, message)
+        return Exchange(
+            trace_id=seen.trace_id,
+            span_id=seen.span_id,
+            parent_span_id=seen.parent_span_id,
+            direction=seen.direction,
+            request=Request(
+                method=seen.method,
+                scheme=seen.scheme,
+                path=path,
+                query=query,
+                headers=request_headers,
+                headers_dropped=request_dropped,
+                body=request_body,
+                http_version=seen.http_version,
+            ),
+            response=Response(
+                status=seen.status,
+                headers=response_headers,
+                headers_dropped=response_dropped,
+                body=response_body,
+            ),
+            timing=Timing(seen.start, seen.first_byte, seen.end),
+            client=Peer(seen.client_address, seen.client_port),
+            server=Peer(seen.server_address, seen.server_port),
+            route=seen.route,
+            endpoint=seen.endpoint,
+            identity=Identity(
+                user=seen.user,
+                email=seen.email,
+                company=seen.company,
+                session=seen.session,
+                device=seen.device,
+            ),
+            error=error,
+            incomplete=seen.incomplete,
+            metadata=metadata,
+            metrics=dict(list(seen.metrics.items())[:_METRICS_MAX]),
+            redactions=tally.counts,
+            service=seen.service,
+            sampled=seen.sampled,
+        )
+
+    def _headers(self, pairs: list[tuple[str, str]], tally: Tally) -> tuple[Headers, int]:
+        if not self._options.headers or not pairs:
+            return Headers(), 0
+        limits = self._options.limits
+        most, room = limits.headers, limits.header_bytes
+        kept: list[tuple[str, str]] = []
+        for name, value in self._redactor.header_pairs(pairs, tally):
+            size = len(name) + len(value)
+            if len(kept) < most and size <= room:
+                kept.append((name, value))
+                room -= size
+        return Headers(kept), len(pairs) - len(kept)
+
+
+def _body(
+    collected: Collected,
+    headers: list[tuple[str, str]],
+    limits: BodyLimits,
+    redactor: Redactor,
+    tally: Tally,
+) -> Body:
+    if not collected.size and collected.missing is None and collected.whole:
+        return Body()
+    content_type = content_encoding = content_length = None
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "content-type":
+            content_type = value
+        elif lower == "content-encoding":
+            content_encoding = value
+        elif lower == "content-length":
+            content_length = value
+    if not collected.size and collected.missing is None:
+        # A body was announced that nobody read: it never passed, and we do not read it for them.
+        return Body(withheld="unread") if content_length not in (None, "0") else Body()
+    return clean_body(collected, content_type, content_encoding, limits, redactor, tally)
+
+
+def _metadata(metadata: Mapping[str, Any], redactor: Redactor, tally: Tally) -> Mapping[str, Any]:
+    """The app's own facts, redacted like a JSON body; not kept when they are not JSON or too large."""
+    if not metadata:
+        return {}
+    try:
+        text = orjson.dumps(metadata, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:
+        return {"spantap": "metadata withheld: not JSON"}
+    clean = redactor.body(text, "application/json", tally) if len(text) <= _METADATA_MAX_BYTES else None
+    if clean is None:
+        return {"spantap": f"metadata withheld: more than {_METADATA_MAX_BYTES} bytes"}
+    loaded: dict[str, Any] = orjson.loads(clean)
+    return loaded

@@ -1,0 +1,193 @@
+"""Values that give themselves away, whatever name they stand under.
+
+Each is found by a linear-time pattern and, where a shape alone would raise false alarms, is
+confirmed: card numbers by issuer range and Luhn, IBANs by country, length and mod 97.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from spantap.policy.redact.patterns import WORD_START, compile_bytes
+
+
+class Found(NamedTuple):
+    """A sensitive value in a text: its place and the rule that knew it."""
+
+    start: int
+    end: int
+    rule: str
+
+
+_URL_SAFE: Final = "[A-Za-z0-9_-]"
+_PEM_LABEL: Final = "[A-Z0-9 ]{0,32}PRIVATE KEY"
+
+# Rule -> pattern. The first group, where there is one, is the value; else the whole match.
+_SHAPES: Final = (
+    ("jwt", rf"eyJ{_URL_SAFE}{{6,}}\.{_URL_SAFE}{{4,}}(?:\.{_URL_SAFE}*){{0,3}}"),
+    ("private_key", rf"(?s:-----BEGIN {_PEM_LABEL}(?:.*?-----END {_PEM_LABEL}[A-Z ]{{0,16}}-----|.*))"),
+    ("aws", r"(?:AKIA|ASIA)[A-Z0-9]{16}"),
+    ("github", r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"),
+    ("stripe", r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{20,}"),
+    ("google", rf"AIza{_URL_SAFE}{{35}}|ya29\.{_URL_SAFE}{{20,}}|GOCSPX-{_URL_SAFE}{{20,}}"),
+    ("slack", r"xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[0-9]-[A-Za-z0-9-]{10,}"),
+    ("slack", r"hooks\.slack\.com\\?/services\\?/[A-Za-z0-9/\\]{10,}"),
+    ("npm", r"npm_[A-Za-z0-9]{30,}"),
+    ("pypi", rf"pypi-{_URL_SAFE}{{16,}}"),
+    ("gitlab", rf"gl(?:pat|ptt|dt|rt|cbt|soat|ft)-{_URL_SAFE}{{20,}}"),
+    ("huggingface", r"hf_[A-Za-z0-9]{30,}"),
+    ("anthropic", rf"sk-ant-{_URL_SAFE}{{16,}}"),
+    ("openai", rf"sk-(?:proj|svcacct|admin)-{_URL_SAFE}{{20,}}|sk-[A-Za-z0-9]{{40,}}"),
+    ("sendgrid", rf"SG\.{_URL_SAFE}{{16,}}\.{_URL_SAFE}{{16,}}"),
+    ("shopify", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
+    ("grafana", r"gl(?:sa|c)_[A-Za-z0-9+/=_]{20,}"),
+)
+_AUTH: Final = rf"{WORD_START}(?i:bearer|basic)(?:[ \t+]|%20)+([A-Za-z0-9._~+/=|:-]{{8,}})"
+_GAP: Final = r"(?:[ -]|\xc2\xa0|\xe2\x80[\x80-\x8b\x90-\x95\xaf])"  # spaces and dashes of any width
+_DIGITS: Final = rf"[0-9](?:{_GAP}{{0,3}}[0-9]){{12,}}"
+
+# Length of an IBAN by country (ISO 13616 registry).
+_IBAN_LENGTH: Final = {
+    country: int(length)
+    for length, countries in {
+        "15": "NO", "16": "BE", "18": "DK FI FK FO GL NL SD", "19": "MK SI",
+        "20": "AT BA EE KZ LT LU MN XK", "21": "CH CR HR LI LV", "22": "BG BH DE GB GE IE ME RS VA",
+        "23": "AE GI IL IQ OM SO TL", "24": "AD CZ ES MD PK RO SA SE SK TN VG",
+        "25": "LY PT ST", "26": "IS TR", "27": "BI DJ FR GR IT MC MR SM",
+        "28": "AL AZ BY CY DO GT HN HU LB NI PL SV",
+        "29": "BR EG PS QA UA", "30": "JO KW MU YE", "31": "MT SC", "32": "LC", "33": "RU",
+    }.items()
+    for country in countries.split()
+}  # fmt: skip
+_IBAN: Final = rf"{WORD_START}((?:{'|'.join(sorted(_IBAN_LENGTH))})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11}})"
+
+# For the prefilter: every value found below contains a match of this.
+HINT: Final = "|".join(
+    [
+        *(f"(?:{pattern})" for _, pattern in _SHAPES),
+        _AUTH.replace("{8,}", "{8}"),
+        rf"(?:^|[^0-9.]|[^0-9]\.)[2-9](?:{_GAP}{{0,3}}[0-9]){{12}}",
+        _IBAN,
+        r":(?:\\*/){2}[^\s\"'<>]*@",  # user:password@ in a URL: masked by `text` and `url`
+    ]
+)
+
+_TOKENS = compile_bytes("|".join(f"({pattern})" for _, pattern in _SHAPES))
+_BEARER = compile_bytes(_AUTH)
+_DIGIT_RUN = compile_bytes(_DIGITS)
+_IBAN_START = compile_bytes(_IBAN)
+_GROUP = re.compile(rb"[0-9]+")
+_DOUBLED = str.maketrans("0123456789", "0246813579")
+
+
+def find(data: bytes) -> list[Found]:
+    """Every sensitive value in a text, in order, none overlapping another."""
+    found = sorted([*_tokens(data), *_bearers(data), *_cards(data), *_ibans(data)])
+    apart: list[Found] = []
+    for each in found:
+        if not apart or each.start >= apart[-1].end:
+            apart.append(each)
+        elif each.end > apart[-1].end:
+            apart[-1] = apart[-1]._replace(end=each.end)
+    return apart
+
+
+def is_card(digits: str) -> bool:
+    """Whether digits are a payment card number: a length and beginning issuers use, and Luhn."""
+    length = len(digits)
+    if not 13 <= length <= 19 or digits[0] in "01" or (digits[0] in "789" and length != 16):
+        return False
+    total = sum(map(int, digits[-1::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))
+    return total % 10 == 0
+
+
+def is_iban(text: str) -> bool:
+    """Whether letters and digits (no spaces) are an IBAN: country, length, mod 97."""
+    if len(text) != _IBAN_LENGTH.get(text[:2]):
+        return False
+    return int("".join(str(int(c, 36)) for c in text[4:] + text[:4])) % 97 == 1
+
+
+def _tokens(data: bytes) -> Iterator[Found]:
+    for match in _TOKENS.finditer(data):
+        for index, (rule, _) in enumerate(_SHAPES, 1):
+            if match.start(index) >= 0:
+                yield Found(match.start(), match.end(), rule)
+                break
+
+
+def _bearers(data: bytes) -> Iterator[Found]:
+    for match in _BEARER.finditer(data):
+        start, end = match.start(1), match.end(1)
+        value = data[start:end]
+        # Bearer realm="x" is a challenge, no credential.
+        if not (value.endswith(b"=") and data[end : end + 1] == b'"') and _opaque(value):
+            yield Found(start, end, "bearer")
+
+
+def _opaque(value: bytes) -> bool:
+    """Whether what follows "Bearer" or "Basic" is a credential rather than an English word."""
+    if len(value) >= 20 or not (value.islower() or value.istitle() or value.isupper()):
+        return True
+    if any(48 <= byte <= 57 for byte in value):
+        return True
+    try:
+        return b":" in binascii.a2b_base64(value + b"==")
+    except binascii.Error:
+        return False
+
+
+def _cards(data: bytes) -> Iterator[Found]:
+    for run in _DIGIT_RUN.finditer(data):
+        start = run.start()
+        groups = [(m.start(), m.end()) for m in _GROUP.finditer(data, start, run.end())]
+        before = data[max(0, start - 2) : start]
+        if before[-1:] == b"." and before[:1].isdigit():
+            groups = groups[1:]  # the digits of a fraction
+        index = 0
+        while index < len(groups):
+            last = _card_from(data, groups, index)
+            if last is None:
+                index += 1
+            else:
+                yield Found(groups[index][0], groups[last][1], "card")
+                index = last + 1
+
+
+def _card_from(data: bytes, groups: list[tuple[int, int]], first: int) -> int | None:
+    """The last of the digit groups that make a card number from the first on, if they do.
+
+    Cards are written in groups of three or more, the last may be shorter: columns of small
+    numbers are not tried in every combination.
+    """
+    digits, best = "", None
+    for index in range(first, len(groups)):
+        start, end = groups[index]
+        digits += data[start:end].decode()
+        if len(digits) > 19:
+            break
+        phone = len(digits) <= 15 and data[max(0, groups[first][0] - 1) : groups[first][0]] == b"+"
+        if is_card(digits) and not phone:
+            best = index
+        if end - start < 3:
+            break
+    return best
+
+
+def _ibans(data: bytes) -> Iterator[Found]:
+    for match in _IBAN_START.finditer(data):
+        start = match.start(1)
+        wanted = _IBAN_LENGTH[data[start : start + 2].decode()]
+        text, at = "", start
+        while len(text) < wanted and at < len(data):
+            char = chr(data[at])
+            if char.isascii() and char.isalnum():
+                text += char.upper()
+            elif char not in " -" or data[at - 1 : at] in {b" ", b"-"}:
+                break
+            at += 1
+        if is_iban(text):
+            yield Found(start, at, "iban")

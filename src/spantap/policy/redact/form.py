@@ -1,0 +1,78 @@
+"""``a=1&b=2``: form bodies and query strings.
+
+Pairs that are not masked keep their bytes, order and encoding. Names are compared after
+decoding, so ``pass%77ord`` is a password.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote_plus, unquote, unquote_plus
+
+from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.rules import Rules
+from spantap.policy.redact.tally import MASK, URL_MASK, Tally
+
+_MOST_LAYERS: Final = 4
+# With one of these beside it, ``code`` is an OAuth authorization code, otherwise it is anything.
+_OAUTH: Final = frozenset({"state", "session_state", "grant_type", "iss", "redirect_uri"})
+
+
+def clean_pairs(text: str, rules: Rules, tally: Tally, depth: int, mask: str, rule: str) -> str:
+    """The pairs with sensitive values masked; the same text when there are none.
+
+    Args:
+        text: pairs joined by ``&``.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        depth: how deep inside other values we are.
+        mask: what to put in place of a value.
+        rule: what masked names count as (``key``, ``query``).
+    """
+    if not text or not (looks_sensitive(text, rules) or "code" in text):
+        return text
+    pairs = [pair.partition("=") for pair in text.split("&")]
+    names = [unquote_plus(name) for name, _, _ in pairs]
+    oauth = not _OAUTH.isdisjoint(names)
+    done = []
+    for (raw_name, equals, raw), name in zip(pairs, names, strict=True):
+        if not equals:
+            done.append(_recoded(raw_name, rules, tally, depth, mask))
+            continue
+        value = unquote_plus(raw)
+        if name in rules.names or (oauth and name == "code"):
+            # `a;b=secret` is one pair to us and two to others: the name may hold the value.
+            if value not in ("", MASK, URL_MASK):
+                tally.add(rule, value)
+                raw = mask
+        else:
+            raw = _recoded(raw, rules, tally, depth, mask)
+        done.append(f"{_recoded(raw_name, rules, tally, depth, mask)}={raw}")
+    return "&".join(done)
+
+
+def looks_sensitive(text: str, rules: Rules) -> bool:
+    """Whether anything could be in percent-encoded text, however often it was encoded."""
+    if rules.prefilter.anything_spelt(encode(text)):
+        return True
+    for _ in range(_MOST_LAYERS):
+        if "%" not in text and "+" not in text:
+            return False
+        decoded = unquote_plus(text)
+        if decoded == text:
+            return False
+        if rules.prefilter.anything_spelt(encode(decoded)):
+            return True
+        text = decoded
+    return unquote(text) != text  # nobody encodes that often in good faith
+
+
+def _recoded(raw: str, rules: Rules, tally: Tally, depth: int, mask: str) -> str:
+    """A value that may hold something sensitive: cleaned, encoded again only if it changed."""
+    decoded = unquote_plus(raw)
+    clean = rules.value(decoded, tally, depth + 1, mask)
+    return (
+        raw
+        if clean == decoded
+        else quote_plus(clean, safe="[]/:;,?=@" if mask == URL_MASK else "[]", errors="replace")
+    )

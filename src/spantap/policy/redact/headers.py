@@ -1,0 +1,110 @@
+"""Header fields: credentials by name, cookies by part, URLs by the URL rules, the rest by value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from spantap.policy.redact.form import looks_sensitive
+from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.rules import Rules
+from spantap.policy.redact.tally import MASK, URL_MASK, Tally
+from spantap.policy.redact.url import clean_query, clean_url
+
+_SCHEMES: Final = frozenset({
+    "basic", "bearer", "digest", "negotiate", "ntlm", "token", "apikey", "hawk", "hoba", "mutual", "vapid",
+    "oauth", "jwt", "key", "dpop", "gnap", "privatetoken", "signature", "aws", "aws4-hmac-sha256",
+    "goog4-rsa-sha256", "sharedkey", "sharedkeylite", "scram-sha-1", "scram-sha-256", "splunk", "sso-key",
+})  # fmt: skip
+_URLS: Final = frozenset({
+    "referer", "referrer", "location", "content-location", "origin", "destination", "sourcemap",
+    "x-original-url", "x-original-uri", "x-rewrite-url", "x-forwarded-uri", "x-forwarded-url",
+    "x-request-uri", "x-envoy-original-path", "request-uri", "hx-current-url",
+    "hx-redirect", "hx-location", "hx-push-url", ":path",
+})  # fmt: skip
+_QUERIES: Final = frozenset({"x-forwarded-query", "x-query-string", "x-original-query"})
+# Names that hold a sensitive word and no secret, and ones that hold a secret and no such word.
+_VISIBLE: Final = frozenset({
+    "access-control-allow-credentials", "www-authenticate", "proxy-authenticate", "idempotency-key",
+    "sec-websocket-key", "surrogate-key", "x-cache-key", "cache-key", "x-routing-key", "x-idempotency-key",
+    "dpop-nonce", "authentication-results", "arc-authentication-results", "dkim-signature", "key",
+})  # fmt: skip
+_HIDDEN: Final = frozenset({
+    "x-ms-client-principal", "x-amzn-oidc-data", "x-amzn-oidc-identity", "x-amzn-oidc-accesstoken",
+    "x-forwarded-access-token", "x-forwarded-client-cert", "dpop", "x-sso", "x-saml", "sec-webauthn-response",
+})  # fmt: skip
+_ATTRIBUTES: Final = frozenset({
+    "expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned", "priority",
+    "version",
+})  # fmt: skip
+_NEXT_COOKIE = re.compile(r",\s*(?=[^\s=;,]+=)")
+
+
+def clean_headers(pairs: Iterable[tuple[str, str]], rules: Rules, tally: Tally) -> list[tuple[str, str]]:
+    """Every field line, its name lower-case, its value clean; none is left out."""
+    lines = [(name.strip().lower(), value) for name, value in pairs]
+    # One look at all values; most requests have nothing outside the credential fields.
+    plain = "\n".join([value for name, value in lines if not _credential_field(name, rules)])
+    suspicious = looks_sensitive(plain, rules)
+    return [(name, _clean(name, value, rules, tally, suspicious=suspicious)) for name, value in lines]
+
+
+def _clean(name: str, value: str, rules: Rules, tally: Tally, *, suspicious: bool) -> str:
+    if not value or value == MASK:
+        return value
+    if name == "cookie":
+        return ";".join(_cookie(each, tally) for each in value.split(";"))
+    if name == "set-cookie":
+        return ", ".join(_set_cookie(each, rules, tally) for each in _NEXT_COOKIE.split(value))
+    if _credential_field(name, rules):
+        return _credential(name, value, tally)
+    if name in _URLS:
+        return clean_url(value, rules, tally)
+    if name in _QUERIES:
+        return clean_query(value, rules, tally)
+    if not suspicious:
+        return value
+    if name == "sec-websocket-protocol" and rules.prefilter.names.search(encode(value)):
+        # Browsers cannot set headers on a websocket, so apps pass tokens as a "protocol".
+        tally.add("header", value)
+        return MASK
+    return rules.value(value, tally, 0, MASK)
+
+
+def _credential_field(name: str, rules: Rules) -> bool:
+    if name in _VISIBLE:
+        return False
+    return name in rules.names or name in _HIDDEN or name.endswith("-key")
+
+
+def _credential(name: str, value: str, tally: Tally) -> str:
+    scheme, space, rest = value.partition(" ")
+    if space and "authori" in name and scheme.lower() in _SCHEMES:
+        if rest != MASK:
+            tally.add("header", rest.strip())
+        return f"{scheme} {MASK}"
+    tally.add("header", value)
+    return MASK
+
+
+def _cookie(part: str, tally: Tally) -> str:
+    """One ``name=value``; a value without a name is all value."""
+    name, equals, value = part.partition("=")
+    secret = value if equals else name
+    if secret.strip() in ("", MASK, URL_MASK):
+        return part
+    tally.add("cookie", secret.strip())
+    if equals:
+        return f"{name}={MASK}"
+    return (" " if part.startswith(" ") else "") + MASK
+
+
+def _set_cookie(line: str, rules: Rules, tally: Tally) -> str:
+    cookie, *attributes = line.split(";")
+    done = [_cookie(cookie, tally)]
+    for attribute in attributes:
+        name = attribute.partition("=")[0].strip().lower()
+        known = not name or name in _ATTRIBUTES
+        done.append(rules.value(attribute, tally, 0, MASK) if known else _cookie(attribute, tally))
+    return ";".join(done)

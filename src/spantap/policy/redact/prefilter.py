@@ -1,0 +1,82 @@
+"""One look at a text: could anything sensitive be in it at all?
+
+The patterns run on google-re2, whose time is linear in the text whatever the pattern. They
+err on the side of yes: every name `keys` calls sensitive and every value `detectors` finds
+is seen here, and much that turns out harmless. A no is final and ends the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from spantap.policy.redact import families
+from spantap.policy.redact.detectors import HINT
+from spantap.policy.redact.patterns import Pattern, compile_bytes
+
+_GAP: Final = r"[^a-zA-Z0-9]{0,4}"
+# A letter before a short word hides it, unless the letter belongs to an escape (\n).
+_START: Final = r"(?:^|[^a-zA-Z]|\\[abfnrtv])"
+# An escaped letter can spell any name, and so can a full-width one or a long s: a look is not
+# enough then.
+_ESCAPES: Final = r"\\u|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf"
+_END: Final = r"[sS]?(?:[^a-z]|$)"
+
+
+class Prefilter:
+    """Compiled patterns; immutable, thread-safe.
+
+    Attributes:
+        names: finds everything that could be a sensitive name.
+    """
+
+    __slots__ = ("_anything", "_in_escaped", "names")
+
+    def __init__(self, extra: Iterable[str] = ()) -> None:
+        """Args:
+        extra: the user's sensitive names, squashed (letters and digits only).
+        """
+        names = "|".join([_anywhere(), _whole_words(), *map(_user_name, extra)])
+        self.names: Pattern = compile_bytes(names)
+        self._anything = compile_bytes(f"{names}|{HINT}")
+        self._in_escaped = compile_bytes(f"{names}|{HINT}|{_ESCAPES}")
+
+    def anything(self, data: bytes) -> bool:
+        """Whether text could hold a sensitive name or value."""
+        return self._anything.search(data) is not None
+
+    def anything_spelt(self, data: bytes) -> bool:
+        """The same for text whose names may be spelt in other ways, JSON above all."""
+        return self._in_escaped.search(data) is not None
+
+
+_VALUES = compile_bytes(HINT)
+
+
+def value_in(data: bytes) -> bool:
+    """Whether text could hold a value some detector knows."""
+    return _VALUES.search(data) is not None
+
+
+def _anywhere() -> str:
+    return f"(?i:{'|'.join(_GAP.join(map(_cased, stem.split('-'))) for stem in families.ANYWHERE)})"
+
+
+def _whole_words() -> str:
+    """Short names: after something that ends a word, or as a hump of a camelCase one."""
+    anycase, humps = [], []
+    for entry in (*families.WORDS, *families.LAST):
+        first, *rest = entry.split("-")
+        tail = "".join(_GAP + part for part in rest)
+        anycase.append(first + tail)
+        humps.append(f"(?:{first.capitalize()}|{first.upper()})" + (f"(?i:{tail})" if tail else ""))
+    return f"(?:{_START}(?i:{'|'.join(anycase)})|[a-zA-Z](?:{'|'.join(humps)})){_END}"
+
+
+def _cased(word: str) -> str:
+    """Case is folded in ASCII only: spell out both cases of other letters."""
+    return "".join(c if c.isascii() else f"(?:{c}|{c.upper()})" for c in word)
+
+
+def _user_name(name: str) -> str:
+    return f"(?i:{_GAP.join(map(_cased, name))})"

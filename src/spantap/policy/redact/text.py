@@ -1,0 +1,183 @@
+"""Free text, tracebacks, log lines: values that give themselves away, URLs, and named values.
+
+A named value is ``key: value``, ``key=value``, ``"key": "value"``, ``--key value``,
+``<key>value</key>`` or ``key 'value'`` with a sensitive key. Everything found is collected
+as spans first and replaced in one go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+from spantap.policy.redact.detectors import find
+from spantap.policy.redact.keys import SensitiveNames
+from spantap.policy.redact.literal import literal_end
+from spantap.policy.redact.patterns import compile_bytes, decode, encode
+from spantap.policy.redact.rules import Rules
+from spantap.policy.redact.tally import MASK, URL_MASK, Tally
+from spantap.policy.redact.url import clean_url
+
+_NAME: Final = r"[A-Za-z0-9_.%$\[\]\x80-\xff-]+"
+_QUOTES: Final = r"\\*[\"'`]"
+_PAIR = compile_bytes(
+    rf"({_NAME}(?:[ \t]{_NAME}){{0,2}})(?:{_QUOTES})?\]?[ \t]*(=>|->|:=|!?={{1,3}}|:)[ \t]*"
+)
+# No separator between them: token "value", --token value, ('token', 'value') as in reprs of header
+# lists, <add key="token" value="value"/>. Groups come in twos: name, beginning of the value.
+_BARE = compile_bytes(
+    rf"({_NAME})[ \t]+({_QUOTES})"
+    r"|--([A-Za-z][A-Za-z0-9_.-]*)[ \t]+([^-\s])"
+    rf"|\([bBuU]?[\"']({_NAME})[\"'],[ ]*[bBuU]?({_QUOTES})"
+    rf"|(?i:name|key)[ ]*=[ ]*[\"']({_NAME})[\"'][^<>\"']*[ ](?i:value)[ ]*=[ ]*({_QUOTES})"
+)
+_ELEMENT = compile_bytes(r"<(?:[A-Za-z0-9_]+:)?([A-Za-z0-9_.-]+)(?:\s[^<>]*)?>")
+_BLOCK = re.compile(rb"[|>]?[+-]?\r?\n([ \t]+[^\n]+(?:\n[ \t]+[^\n]+)*)")  # YAML, folded headers
+_URL = compile_bytes(r"[A-Za-z][A-Za-z0-9+.-]*:(?:\\*/){2}[^\s\"'<>`]+")
+_PUNCTUATION: Final = b">)}.,;:!?"
+_EMPTY: Final = frozenset({"", "None", "null", "nil", "undefined", MASK, URL_MASK})
+
+
+class _Span(NamedTuple):
+    start: int
+    end: int
+    rule: str
+    replacement: bytes
+    inner: Tally | None = None
+
+
+def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK) -> str:
+    """Text with everything sensitive masked; the same text when there is nothing."""
+    data = encode(text)
+    if not rules.prefilter.anything(data) and not (
+        b"%" in data and rules.prefilter.anything(encode(unquote(text)))
+    ):
+        return text
+    hidden = mask.encode()
+    spans = [
+        *_urls(data, rules, depth),
+        *(_Span(start, end, rule, hidden) for start, end, rule in find(data)),
+        *_pairs(data, rules.names, hidden),
+        *_bare(data, rules.names, hidden),
+        *_elements(data, rules.names, hidden),
+    ]
+    if not spans:
+        return text
+    return decode(_replaced(data, _apart(spans, data, hidden), tally))
+
+
+def scrub(text: str, tally: Tally) -> str:
+    """Text without the values that were masked elsewhere in the exchange."""
+    for secret in sorted(tally.secrets, key=len, reverse=True):
+        if secret in text:
+            text = text.replace(secret, MASK)
+        written = repr(secret)[1:-1]
+        if written != secret and written in text:
+            text = text.replace(written, MASK)
+    return text
+
+
+def _replaced(data: bytes, spans: list[_Span], tally: Tally) -> bytes:
+    pieces, at = [], 0
+    for start, end, rule, replacement, inner in spans:
+        if inner is None:
+            tally.add(rule, decode(data[start:end]))
+        else:
+            for name, count in inner.counts.items():
+                tally.counts[name] = tally.counts.get(name, 0) + count
+            for secret in inner.secrets:
+                tally.remember(secret)
+        pieces += [data[at:start], replacement]
+        at = end
+    return b"".join([*pieces, data[at:]])
+
+
+def _apart(spans: list[_Span], data: bytes, hidden: bytes) -> list[_Span]:
+    """Spans that do not overlap: of two the one around the other, else one over both."""
+    done: list[_Span] = []
+    for span in sorted(spans, key=lambda each: (each.start, -each.end)):
+        last = done[-1] if done else None
+        if last is None or span.start >= last.end:
+            done.append(span)
+        elif span.end > last.end and last.inner is not None:
+            # Begins inside a cleaned URL: its part in there is clean already.
+            if data[last.end : span.end].strip(_PUNCTUATION):
+                done.append(span._replace(start=last.end))
+        elif span.end > last.end:
+            done[-1] = _Span(last.start, span.end, span.rule, hidden)
+    return done
+
+
+def _urls(data: bytes, rules: Rules, depth: int) -> Iterator[_Span]:
+    if b":" not in data:
+        return
+    for match in _URL.finditer(data):
+        start, end = match.start(), match.end()
+        inner = Tally()
+        url = decode(data[start:end])
+        clean = clean_url(url, rules, inner, depth)
+        if clean != url:
+            yield _Span(start, end, "url", encode(clean), inner)
+
+
+def _pairs(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
+    done = 0
+    for match in _PAIR.finditer(data):
+        # Inside a value that is masked already; a name in there may have its value outside.
+        if match.end() < done or not _named(data, match.start(1), match.end(1), names):
+            continue
+        colon = data[match.start(2) : match.end(2)] == b":"
+        name = data[match.start(1) : match.end(1)].lower()
+        # A header's value goes to the end of its line.
+        line = colon and (b"cookie" in name or b"authoriz" in name)
+        start, end = literal_end(data, match.end(), spaces=colon, whole_line=line)
+        block = _BLOCK.match(data, match.end()) if colon else None
+        if block is not None:
+            start, end = block.start(1), block.end()
+        done = max(done, end)
+        if not _nothing(data[start:end]):
+            yield _Span(start, end, "key", hidden)
+
+
+def _bare(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
+    for match in _BARE.finditer(data):
+        first = next(group for group in (1, 3, 5, 7) if match.start(group) >= 0)
+        if _named(data, match.start(first), match.end(first), names):
+            start, end = literal_end(data, match.start(first + 1))
+            if not _nothing(data[start:end]):
+                yield _Span(start, end, "key", hidden)
+
+
+def _elements(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
+    if b"<" not in data:
+        return
+    unclosed: set[bytes] = set()
+    for match in _ELEMENT.finditer(data):
+        if not _named(data, match.start(1), match.end(1), names):
+            continue
+        start, end = match.end(), -1
+        closing = b"</" + data[match.start() + 1 : match.end(1)]
+        if closing not in unclosed:  # looked for in vain once, it is not looked for again
+            end = data.find(closing, start)
+        if end < 0:
+            unclosed.add(closing)
+            end = data.find(b"<", start)
+        end = end if end >= 0 else len(data)
+        if not _nothing(data[start:end]):
+            yield _Span(start, end, "key", hidden)
+
+
+def _named(data: bytes, start: int, end: int, names: SensitiveNames) -> bool:
+    name = data[start:end].decode("utf-8", "replace")
+    if name in names or ("%" in name and unquote(name) in names):
+        return True
+    if " " in name and name.rpartition(" ")[2] in names:
+        return True
+    # Behind a backslash the first letter is an escape: \npin=1234.
+    return data[start - 1 : start] == b"\\" and name[1:] in names
+
+
+def _nothing(value: bytes) -> bool:
+    return value.strip().rstrip(_PUNCTUATION).decode("utf-8", "replace") in _EMPTY

@@ -1,0 +1,105 @@
+"""Values that give themselves away."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spantap.policy.redact.detectors import find, is_card, is_iban
+from spantap.policy.redact.prefilter import value_in
+
+A = "A1b2C3d4E5f6G7h8J9k0L1m2N3p4Q5r6S7t8"
+
+# rule, an example, a near miss
+TABLE = [
+    ("card", "4111111111111111", "4111111111111112"),
+    ("card", "4222222222222", "1700000000000"),
+    ("card", "5500 0000 0000 0004", "5500 0000 0000 0005"),
+    ("card", "3782-822463-10005", "0.4111111111111111"),
+    ("card", "6304000000000000000", "63040000000000000000"),
+    ("card", "4111\u00a01111\u00a01111\u00a01111", "+4222222222222"),
+    ("jwt", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "eyJhbGciOiJIUzI1NiJ9"),
+    ("bearer", "Bearer abc123def456", "bearer instruments"),
+    ("bearer", "Basic dXNlcjpwYXNz", "basic authentication required"),
+    ("bearer", "bearer  mF_9.B5f-4.1JqM", 'Bearer realm="api"'),
+    (
+        "private_key",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----",
+        "-----BEGIN CERTIFICATE-----",
+    ),
+    ("private_key", "-----BEGIN PRIVATE KEY-----\\nMIIE cut off", "-----BEGIN PUBLIC KEY-----"),
+    ("aws", "AKIAIOSFODNN7EXAMPLE", "AKIAshort"),
+    ("aws", "ASIAIOSFODNN7EXAMPLE", "ASIA and Africa"),
+    ("github", "ghp_" + A, "ghp_short"),
+    ("github", "github_pat_11ABCDEFG0abcdefghijkl", "github_pattern"),
+    ("stripe", "sk_live_4eC39HqLyjWDarjtT1zdp7dc", "sk_live_"),
+    ("stripe", "rk_live_4eC39HqLyjWDarjtT1zdp7dc", "pk_live_4eC39HqLyjWDarjtT1zdp7dc"),
+    ("stripe", "sk_test_4eC39HqLyjWDarjtT1zdp7dc", "risk_test_results"),
+    ("google", "AIza" + A[:35], "AIzashort"),
+    ("slack", "xoxb-123456789012-abcdef", "xox"),
+    ("slack", "https://hooks.slack.com/services/T000/B000/XXXX", "https://slack.com/services/T000/B000"),
+    ("npm", "npm_" + A, "npm_config_registry"),
+    ("pypi", "pypi-AgEIcHlwaS5vcmcCJDE", "pypi-server"),
+    ("gitlab", "glpat-abcdefghij0123456789", "glpat-x"),
+    ("huggingface", "hf_" + A[:34], "hf_hub_download"),
+    ("anthropic", "sk-ant-api03-abcdefghijklmnop", "sk-ant-x"),
+    ("openai", "sk-proj-abcdefghijklmnopqrstuv", "sk-project"),
+    ("iban", "DE89370400440532013000", "DE89370400440532013001"),
+    ("iban", "GB82 WEST 1234 5698 7654 32", "GB82 WEST 1234"),
+]
+
+
+def spans(text: str) -> list[tuple[str, str]]:
+    data = text.encode()
+    return [(data[start:end].decode(), rule) for start, end, rule in find(data)]
+
+
+@pytest.mark.parametrize(("rule", "example", "miss"), TABLE)
+def test_each_detector_knows_its_example_and_leaves_its_near_miss(rule: str, example: str, miss: str) -> None:
+    """One example is found anywhere in a text; what merely resembles it is not."""
+    for text in (example, f"x: {example}", f"a\\n{example}"):
+        assert [found for _, found in spans(text)] == [rule], text
+        assert value_in(text.encode())
+    assert spans(miss) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "pay 4111 1111 1111 1111 12/27 123",
+        "4111111111111111 123",
+        "%B4111111111111111^DOE/JOHN^2512",
+        "card_4111111111111111x",
+        "1234 4111 1111 1111 1111",
+    ],
+)
+def test_a_card_is_found_among_other_digits(text: str) -> None:
+    """Digits before or after a card number do not hide it."""
+    assert any("4111" in value for value, rule in spans(text) if rule == "card")
+
+
+def test_columns_of_small_numbers_are_no_cards() -> None:
+    """Numbers of one or two digits are not tried in every combination."""
+    assert spans(" ".join(["4", "5", "11"] * 500)) == []
+
+
+def test_iban_lower_level() -> None:
+    """Country, length and check digits all count."""
+    assert is_iban("NO9386011117947")
+    assert not is_iban("XX9386011117947")
+    assert not is_iban("")
+
+
+@given(st.text(alphabet="0123456789", min_size=12, max_size=18), st.sampled_from("23456"))
+def test_exactly_one_check_digit_makes_a_card(body: str, first: str) -> None:
+    """Of ten numbers that differ in the last digit, Luhn accepts one."""
+    digits = (first + body)[:18]
+    assert sum(is_card(digits + check) for check in "0123456789") == 1
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_searched_without_error(data: bytes) -> None:
+    """No input raises, and what is found was suspected."""
+    if find(data):
+        assert value_in(data)
