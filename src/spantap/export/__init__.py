@@ -1,0 +1,1 @@
+"""Destinations: sinks over exchanges. They know nothing of OpenTelemetry."""

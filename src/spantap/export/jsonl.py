@@ -1,0 +1,60 @@
+"""Exchanges as JSON lines appended to a file; several processes may share it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from spantap.codec.jsonl import from_lines, to_line
+from spantap.export.files import create_private
+from spantap.model import Exchange
+
+
+class JSONLSink:
+    """Appends one line per exchange.
+
+    Each batch is one ``write`` to a file opened for appending, so lines of different processes
+    do not mix. The file is created with mode 0600.
+
+    Attributes:
+        name: ``jsonl``.
+        path: the file.
+    """
+
+    name = "jsonl"
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Args:
+        path: the file; its directory must exist.
+        """
+        self.path = Path(path)
+        self._descriptor: int | None = None
+        self._pid = 0
+
+    @property
+    def target(self) -> str:
+        """The absolute path of the file."""
+        return str(self.path.absolute())
+
+    def write(self, exchanges: Sequence[Exchange], /) -> None:
+        """Append the batch; raises OSError when the file does not take all of it."""
+        if self._descriptor is None or self._pid != os.getpid():
+            create_private(self.path)
+            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            self._pid = os.getpid()
+        lines = b"".join(map(to_line, exchanges))
+        written = os.write(self._descriptor, lines)
+        if written != len(lines):
+            raise OSError(f"{self.path}: only {written} of {len(lines)} bytes were written")
+
+    def read(self) -> Iterator[Exchange]:
+        """The exchanges in the file, oldest first."""
+        with self.path.open("rb") as lines:
+            yield from from_lines(lines)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor is not None and self._pid == os.getpid():
+            os.close(self._descriptor)
+        self._descriptor = None

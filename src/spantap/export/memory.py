@@ -1,0 +1,51 @@
+"""The last exchanges, in memory: for tests, and for whatever shows them live."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from spantap.model import Exchange
+
+
+class MemorySink:
+    """Keeps the newest exchanges of this process. Thread-safe.
+
+    Attributes:
+        name: ``memory``.
+        target: this process; two memory sinks are two destinations.
+    """
+
+    name = "memory"
+
+    def __init__(self, limit: int = 1000) -> None:
+        """Args:
+        limit: exchanges kept at most; the oldest go first.
+        """
+        self._exchanges: deque[Exchange] = deque(maxlen=limit)
+        self._lock = threading.Lock()
+
+    @property
+    def target(self) -> str:
+        """This object."""
+        return f"memory at {id(self):#x}"
+
+    def write(self, exchanges: Sequence[Exchange], /) -> None:
+        """Keep the batch."""
+        with self._lock:
+            self._exchanges.extend(exchanges)
+
+    def read(self, limit: int | None = None) -> list[Exchange]:
+        """The exchanges kept, newest first, at most limit of them."""
+        with self._lock:
+            newest = list(reversed(self._exchanges))
+        return newest[:limit]
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._exchanges.clear()
+
+    def close(self) -> None:
+        """Nothing to release."""

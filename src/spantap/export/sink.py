@@ -1,0 +1,38 @@
+"""The port every destination implements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from spantap.model import Exchange
+
+
+class Sink(Protocol):
+    """Somewhere exchanges go: a file, a database, a peer.
+
+    Only the worker thread of the sink's own queue calls `write` and `close`, one call at a
+    time, so a sink needs no locks of its own for them. Nothing is opened before the first
+    `write` of a process; after a fork the child gets a `write` on an object whose handles
+    belong to the parent, so a sink remembers the process id it opened in.
+
+    Attributes:
+        name: the destination's short name (``sqlite``); with target it tells two sinks apart.
+        target: where it writes, as the user would recognise it (a path, a URL without secrets).
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def target(self) -> str: ...  # noqa: D102
+
+    def write(self, exchanges: Sequence[Exchange], /) -> None:
+        """Keep the batch, all of it or none.
+
+        Raises:
+            Exception: it was not kept; the queue counts the loss and logs the error once.
+        """
+
+    def close(self) -> None:
+        """Release what `write` opened; a later `write` opens it again."""

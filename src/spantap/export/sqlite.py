@@ -1,0 +1,153 @@
+"""Exchanges in a SQLite file: the embedded default.
+
+WAL mode lets several processes write while others read. A row is the native record plus the
+columns one searches by; trace id and span id together are its key, so the same exchange
+delivered twice is stored once.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from spantap.codec.record import from_record, to_record
+from spantap.export.files import create_private
+from spantap.model import Exchange
+
+_BUSY_SECONDS: Final = 10.0  # how long one process waits for another's transaction
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS exchanges (
+    trace_id TEXT NOT NULL,
+    span_id TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    duration INTEGER NOT NULL,
+    direction TEXT NOT NULL,
+    service TEXT,
+    method TEXT NOT NULL,
+    path TEXT NOT NULL,
+    route TEXT,
+    status INTEGER,
+    user TEXT,
+    error TEXT,
+    record TEXT NOT NULL,
+    PRIMARY KEY (trace_id, span_id)
+);
+CREATE INDEX IF NOT EXISTS exchanges_start ON exchanges (start);
+"""
+
+_HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'exchanges'"
+
+_INSERT: Final = """
+INSERT OR IGNORE INTO exchanges
+    (trace_id, span_id, start, duration, direction, service, method, path, route, status, user, error, record)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+
+class SQLiteSink:
+    """Writes to a SQLite file, and reads from it.
+
+    `write` and `close` belong to one worker thread; `read` opens its own connection and may be
+    called from anywhere, also in another process. The file is created with mode 0600.
+
+    Attributes:
+        name: ``sqlite``.
+        path: the file.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Args:
+        path: the file; its directory must exist.
+        """
+        self.path = Path(path)
+        self._connection: sqlite3.Connection | None = None
+        self._pid = 0
+
+    @property
+    def target(self) -> str:
+        """The absolute path of the file."""
+        return str(self.path.absolute())
+
+    def write(self, exchanges: Sequence[Exchange], /) -> None:
+        """Insert the batch in one transaction; raises sqlite3.Error when it was not kept."""
+        connection = self._connected()
+        with connection:
+            connection.executemany(_INSERT, map(_row, exchanges))
+
+    def read(
+        self,
+        limit: int = 100,
+        *,
+        since: int = 0,
+        service: str | None = None,
+    ) -> list[Exchange]:
+        """Exchanges newest first.
+
+        Args:
+            limit: at most so many.
+            since: only those that started at or after this time, in nanoseconds since the epoch.
+            service: only those of this ``service.name``.
+
+        Raises:
+            FileNotFoundError: there is no such file yet.
+        """
+        if not self.path.exists():
+            raise FileNotFoundError(f"{self.path}: no such store")
+        where, values = "start >= ?", [since]
+        parameters: list[Any] = list(values)
+        if service is not None:
+            where += " AND service = ?"
+            parameters.append(service)
+        # `where` holds only the words above; what the caller gave is bound.
+        query = f"SELECT record FROM exchanges WHERE {where} ORDER BY start DESC, rowid DESC LIMIT ?"  # noqa: S608
+        # Not read-only: the last reader of a WAL file may have to create its shared memory.
+        with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
+            if not connection.execute(_HAS_TABLE).fetchone():
+                return []  # the first writer has created the file, but not yet the table
+            rows = connection.execute(query, [*parameters, limit]).fetchall()
+        return [from_record(orjson.loads(record)) for (record,) in rows]
+
+    def close(self) -> None:
+        """Close the connection; SQLite folds the WAL back into the file when it is the last one."""
+        if self._connection is not None and self._pid == os.getpid():
+            self._connection.close()
+        self._connection = None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None or self._pid != os.getpid():
+            # A connection must not cross a fork; the parent's is left to the parent.
+            create_private(self.path)
+            # Opened and used on the worker; closed by whoever shuts down.
+            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.executescript(_SCHEMA)
+            self._connection, self._pid = connection, os.getpid()
+        return self._connection
+
+
+def _row(exchange: Exchange) -> tuple[Any, ...]:
+    return (
+        exchange.trace_id,
+        exchange.span_id,
+        exchange.timing.start,
+        exchange.timing.duration,
+        exchange.direction,
+        exchange.service,
+        exchange.request.method,
+        exchange.request.path,
+        exchange.route,
+        exchange.response.status,
+        exchange.identity.user,
+        exchange.error.type if exchange.error else None,
+        orjson.dumps(to_record(exchange)).decode(),
+    )

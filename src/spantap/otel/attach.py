@@ -1,0 +1,53 @@
+"""Whose SERVER span is this request's? The one in force may belong to it, or to somebody else.
+
+A SERVER span is current at a door when another instrumentation outside of us has begun one for
+this very request (then the exchange is written on it), but also when an app is called from
+within another request (httpx's ASGI transport, a test client), from a script, or when somebody
+leaked a context (then it is a parent at most).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from opentelemetry import trace
+from opentelemetry.trace import Span, SpanKind
+
+
+def span_of_request(method: str, path: str, client_port: int | None, taken: Container[int]) -> Span | None:
+    """The current span, if it is the SERVER span of the request described.
+
+    Args:
+        method: the request's method.
+        path: the request's path.
+        client_port: the port the client called from, when known.
+        taken: ids of spans that belong to exchanges of ours already.
+
+    Returns:
+        The span to write the exchange on; None when a span of our own is wanted.
+    """
+    span = trace.get_current_span()
+    if span is trace.INVALID_SPAN or not span.is_recording():
+        return None
+    if getattr(span, "kind", None) is not SpanKind.SERVER:
+        return None
+    if span.get_span_context().span_id in taken:
+        return None
+    attributes = getattr(span, "attributes", None)
+    if not isinstance(attributes, Mapping):
+        return None
+    return span if _describe(attributes, method, path, client_port) else None
+
+
+def _describe(attributes: Mapping[str, Any], method: str, path: str, client_port: int | None) -> bool:
+    """Whether HTTP attributes, old or stable, describe this request: the method must, nothing may differ."""
+    described = attributes.get("http.request.method") or attributes.get("http.method")
+    if described != method and described != "_OTHER":
+        return False
+    port = attributes.get("client.port") or attributes.get("net.peer.port")
+    if port is not None and client_port is not None and str(port) != str(client_port):
+        return False
+    target = attributes.get("url.path") or attributes.get("http.target") or attributes.get("http.url")
+    return target is None or urlsplit(str(target)).path == path

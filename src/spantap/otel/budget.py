@@ -1,0 +1,76 @@
+"""One bound, in bytes, for everything spantap holds in memory for delivery."""
+
+from __future__ import annotations
+
+import threading
+
+from opentelemetry.sdk.trace import ReadableSpan
+
+
+class Budget:
+    """Bytes all queues of the process may hold together. Thread-safe.
+
+    Attributes:
+        limit: the bound, in bytes.
+    """
+
+    __slots__ = ("_lock", "_used", "limit")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._used = 0
+        self._lock = threading.Lock()
+
+    @property
+    def used(self) -> int:
+        """Bytes charged now."""
+        return self._used
+
+    def charge(self, size: int) -> bool:
+        """Take size bytes; False, and nothing taken, when they do not fit."""
+        with self._lock:
+            if self._used + size > self.limit:
+                return False
+            self._used += size
+            return True
+
+    def release(self, size: int) -> None:
+        """Give size bytes back."""
+        with self._lock:
+            self._used -= size
+
+    def reset_after_fork(self) -> None:
+        """In the child: the parent holds and delivers what was charged."""
+        self._lock = threading.Lock()
+        self._used = 0
+
+
+class Parcel:
+    """One span on its way to several queues; its bytes are charged once and given back once.
+
+    Attributes:
+        span: what is delivered.
+        size: estimated bytes.
+    """
+
+    __slots__ = ("_budget", "_holders", "_lock", "size", "span")
+
+    def __init__(self, span: ReadableSpan, size: int, budget: Budget) -> None:
+        self.span = span
+        self.size = size
+        self._budget = budget
+        self._holders = 1  # the sender's own hold, until every queue has been offered the parcel
+        self._lock = threading.Lock()
+
+    def hold(self) -> None:
+        """One more queue has it."""
+        with self._lock:
+            self._holders += 1
+
+    def release(self) -> None:
+        """One holder is done with it; the last one gives the bytes back."""
+        with self._lock:
+            self._holders -= 1
+            last = self._holders == 0
+        if last:
+            self._budget.release(self.size)

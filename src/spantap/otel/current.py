@@ -1,0 +1,108 @@
+"""`spantap.current()`: what the app can say about the exchange it is handling.
+
+Set while the app runs (around ``app()``, each ``next()`` and ``close()``), so it is right in
+threads that inherit the context and in streaming generators, and empty in between.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, Final
+
+from spantap.guard import logger
+from spantap.model import Observation
+
+_late = 0
+
+
+class Current:
+    """The exchange being handled. Every method returns the object, so calls can be chained.
+
+    Outside a captured request, and after its end, calls change nothing; late ones are counted.
+    Not thread-safe beyond what single assignments are: the last one wins.
+    """
+
+    __slots__ = ("_seen", "kept", "skipped")
+
+    def __init__(self, seen: Observation | None) -> None:
+        self._seen = seen
+        self.skipped = False
+        self.kept = False
+
+    def user(self, id: str | int | None, *, email: str | None = None) -> Current:  # noqa: A002
+        """Say who is behind the request (``user.id``, ``user.email``)."""
+        if (seen := self._open()) is not None:
+            seen.user = None if id is None else str(id)
+            if email is not None:
+                seen.email = email
+        return self
+
+    def company(self, id: str | int | None) -> Current:  # noqa: A002
+        """Say which company, tenant or account it belongs to (``spantap.company.id``)."""
+        if (seen := self._open()) is not None:
+            seen.company = None if id is None else str(id)
+        return self
+
+    def session(self, id: str | int | None) -> Current:  # noqa: A002
+        """Say which session it belongs to (``session.id``); never give a session *secret*."""
+        if (seen := self._open()) is not None:
+            seen.session = None if id is None else str(id)
+        return self
+
+    def device(self, id: str | int | None) -> Current:  # noqa: A002
+        """Say which device it came from (``spantap.device.id``)."""
+        if (seen := self._open()) is not None:
+            seen.device = None if id is None else str(id)
+        return self
+
+    def metadata(self, **facts: Any) -> Current:
+        """Add your own facts, JSON types only; redacted like a JSON body, 4 KiB at most in all."""
+        if (seen := self._open()) is not None:
+            seen.metadata.update(facts)
+        return self
+
+    def metric(self, name: str, value: float) -> Current:
+        """Add a number of your own (``spantap.metric.<name>``); 16 at most."""
+        if (seen := self._open()) is not None:
+            seen.metrics[name] = float(value)
+        return self
+
+    def skip(self) -> Current:
+        """Do not keep this exchange; its plain span still goes where spans go."""
+        self.skipped = self._open() is not None
+        return self
+
+    def keep(self) -> Current:
+        """Keep this exchange whatever sampling says."""
+        self.kept = self._open() is not None
+        return self
+
+    def close(self) -> None:
+        """The exchange is over; called by the session."""
+        self._seen = None
+
+    def _open(self) -> Observation | None:
+        if self._seen is None and self is not NOBODY:
+            _count_late_call()
+        return self._seen
+
+
+NOBODY: Final = Current(None)
+CURRENT: Final[ContextVar[Current]] = ContextVar("spantap_current", default=NOBODY)
+
+
+def current() -> Current:
+    """The exchange the calling code is handling; a harmless object when there is none."""
+    return CURRENT.get()
+
+
+def late_calls() -> int:
+    """Calls on `Current` objects whose exchange was over; they changed nothing."""
+    return _late
+
+
+def _count_late_call() -> None:
+    global _late  # one counter for the process
+    _late += 1
+    if _late == 1:
+        logger.warning("spantap.current() was used after its exchange ended; such calls change nothing")

@@ -1,0 +1,127 @@
+"""Spans with an exchange in them, as exporters see them: the clean copy and the way back."""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Sequence
+
+from opentelemetry.sdk.resources import SERVICE_NAME
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
+
+from spantap.codec import names
+from spantap.codec.attributes import SpanFacts, decode
+from spantap.export.sink import Sink
+from spantap.guard import report
+from spantap.model import Exchange
+
+
+class CleanSpan(ReadableSpan):
+    """A clean copy of an ended span.
+
+    Attributes:
+        attributes_lost: attributes the span itself had lost to its limits.
+    """
+
+    attributes_lost = 0
+
+    @property
+    def dropped_attributes(self) -> int:
+        """As the span itself counted them."""
+        return self.attributes_lost
+
+
+class ExchangeSpan(CleanSpan):
+    """A clean copy that also holds the exchange its attributes describe.
+
+    Attributes:
+        exchange: the same facts, so that a sink need not decode the attributes.
+    """
+
+    exchange: Exchange
+
+
+def exchange_of(span: ReadableSpan) -> Exchange | None:
+    """The exchange in a span; None when the span holds none."""
+    if isinstance(span, ExchangeSpan):
+        return span.exchange
+    attributes = span.attributes or {}
+    context = span.get_span_context()
+    if names.RECORD_VERSION not in attributes or context is None:
+        return None
+    service = span.resource.attributes.get(SERVICE_NAME)
+    return decode(
+        attributes,
+        SpanFacts(
+            trace_id=format_trace_id(context.trace_id),
+            span_id=format_span_id(context.span_id),
+            parent_span_id=format_span_id(span.parent.span_id) if span.parent else None,
+            start=span.start_time or 0,
+            end=span.end_time or span.start_time or 0,
+            direction="outbound" if span.kind is SpanKind.CLIENT else "inbound",
+            service=None if service is None else str(service),
+            sampled=context.trace_flags.sampled,
+        ),
+    )
+
+
+class SinkExporter(SpanExporter):
+    """Dresses a `Sink` as an OpenTelemetry span exporter; spans without an exchange are passed over.
+
+    Works behind our own queue and behind any span processor of the SDK.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+
+    def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
+        """Write the exchanges of a batch; raises what the sink raises."""
+        exchanges = [exchange for span in spans if (exchange := exchange_of(span)) is not None]
+        if exchanges:
+            self.sink.write(exchanges)
+        return True
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """As the SDK wants it: failures are logged once and returned, never raised."""
+        try:
+            self.deliver(spans)
+        except Exception as error:  # noqa: BLE001 - the SDK lets an exporter's exception reach the app
+            report(f"writing to {self.sink.name}", error)
+            return SpanExportResult.FAILURE
+        return SpanExportResult.SUCCESS
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing is held back."""
+        return True
+
+    def close(self) -> None:
+        """Close the sink."""
+        self.sink.close()
+
+    def interrupt(self) -> None:
+        """A sink finishes what it is writing."""
+
+    def shutdown(self) -> None:
+        """Close the sink."""
+        self.sink.close()
+
+
+class DeliveringExporter(SpanExporter, ABC):
+    """What the OTLP protocols share: a standard exporter that the delivery worker drives."""
+
+    _closed = False
+
+    def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
+        """Send one batch, with the standard exporter's own retries within its timeout."""
+        return self.export(spans) is SpanExportResult.SUCCESS
+
+    def close(self) -> None:
+        """Close connections; the exporter is not used again."""
+        if not self._closed:
+            self._closed = True
+            self.shutdown()
+
+    def interrupt(self) -> None:
+        """End the standard exporter's waiting between its tries."""
+        self.close()

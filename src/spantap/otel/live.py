@@ -1,0 +1,78 @@
+"""What of an exchange is written on the live span, which other people's processors also see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
+from opentelemetry.semconv.attributes.http_attributes import HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE
+from opentelemetry.semconv.attributes.url_attributes import URL_QUERY
+from opentelemetry.trace import Span
+
+from spantap.codec import names
+from spantap.codec.attributes import AttributeLimits, Value, encode
+from spantap.model import Body, Exchange, Observation
+from spantap.policy.decide import Drop
+
+# Other people's batches are counted in spans, not bytes: two bodies of this size in each of
+# 512 spans stay below the 4 MiB that a collector's gRPC receiver takes.
+LIVE_BODY: Final = 2 * 1024
+
+
+def plain_attributes(exchange: Exchange | Drop, seen: Observation) -> dict[str, Value]:
+    """Metadata only: how it ended, where it was routed and who asked."""
+    attributes: dict[str, Value] = {}
+    if seen.error_type is not None:
+        attributes[ERROR_TYPE] = seen.error_type
+    elif seen.status is not None and seen.status >= 500:
+        attributes[ERROR_TYPE] = str(seen.status)
+    if isinstance(exchange, Exchange):
+        if exchange.request.query:
+            attributes[URL_QUERY] = exchange.request.query
+        if exchange.identity.user is not None:
+            attributes[names.USER_ID] = exchange.identity.user
+        if exchange.identity.session is not None:
+            attributes[names.SESSION_ID] = exchange.identity.session
+    if seen.route is not None:
+        attributes[HTTP_ROUTE] = seen.route
+    if seen.status is not None:
+        attributes[HTTP_RESPONSE_STATUS_CODE] = seen.status
+    return attributes
+
+
+def full_attributes(exchange: Exchange, span: Span) -> dict[str, Value]:
+    """The whole exchange with bodies cut to the portable size, within the span's limits."""
+    request, response = exchange.request, exchange.response
+    portable = replace(
+        exchange,
+        request=replace(request, body=_portable(request.body)),
+        response=replace(response, body=_portable(response.body)),
+    )
+    return encode(portable, limits_of(span))
+
+
+def limits_of(span: Span) -> AttributeLimits:
+    """The limits in force for a live span, less what it already holds."""
+    limits: Any = getattr(span, "_limits", None)  # the SDK shows them nowhere else
+    if limits is None:
+        return AttributeLimits()
+    count = limits.max_span_attributes
+    held: Any = getattr(span, "attributes", None)
+    if count is not None and held is not None:
+        count = max(0, count - len(held))
+    return AttributeLimits(count, limits.max_span_attribute_length)
+
+
+def _portable(body: Body) -> Body:
+    content = body.content
+    if content is None or len(content) <= LIVE_BODY // 4:
+        return body
+    if isinstance(content, bytes):
+        return (
+            body if len(content) <= LIVE_BODY else replace(body, content=content[:LIVE_BODY], truncated=True)
+        )
+    encoded = content.encode()
+    if len(encoded) <= LIVE_BODY:
+        return body
+    return replace(body, content=encoded[:LIVE_BODY].decode(errors="ignore"), truncated=True)

@@ -1,0 +1,53 @@
+"""OTLP by the standard exporters, opened only when there is something to send.
+
+Protocol, endpoint, headers, compression, timeout and certificates are the standard
+``OTEL_EXPORTER_OTLP_*`` variables, read by the exporters themselves; only the default
+protocol differs: ``http/protobuf``, as the specification recommends.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from spantap.otel.queue import Delivery
+
+PROTOCOLS: Final = ("http/protobuf", "grpc")
+
+
+def endpoint(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The OTLP endpoint the environment names, or None: we never dial a default unasked."""
+    return (
+        environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        or None
+    )
+
+
+def protocol(environ: Mapping[str, str] = os.environ) -> str:
+    """The OTLP protocol the environment names, in lower case; ``http/protobuf`` when it names none."""
+    return (
+        environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+        or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+        or PROTOCOLS[0]
+    ).lower()
+
+
+def open_otlp() -> Delivery:
+    """The exporter for the protocol the environment names. Called on the worker thread.
+
+    Raises:
+        ValueError: the environment names a protocol there is none for.
+    """
+    named = protocol()
+    # Imported only now: requests costs a tenth of a second, grpc threads and 20 MB.
+    if named == "http/protobuf":
+        from spantap.otel.otlp_http import OTLPOverHTTP
+
+        return OTLPOverHTTP()
+    if named == "grpc":
+        from spantap.otel.otlp_grpc import OTLPOverGRPC
+
+        return OTLPOverGRPC()
+    raise ValueError(f"OTLP protocol {named!r}: use one of {', '.join(PROTOCOLS)}")

@@ -1,0 +1,199 @@
+"""The span processor: every ended span leaves it as a clean copy, into one queue per destination."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from spantap.guard import report
+from spantap.model import Exchange
+from spantap.otel.budget import Budget, Parcel
+from spantap.otel.clean_copy import SpanCleaner
+from spantap.otel.queue import DeliveryQueue
+from spantap.policy.decide import Unsampled
+from spantap.policy.redact import Tally
+
+if TYPE_CHECKING:
+    from spantap.otel.session import Session
+
+_PARKED_SECONDS: Final = 30.0
+_MOST_PARKED: Final = 1000
+_SPAN_BYTES: Final = 1024  # a span without bodies, about
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A destination's queue and which spans it is for.
+
+    Attributes:
+        queue: where they go.
+        exchanges_only: only spans with an exchange in them (stores); else every span (OTLP).
+        sampled_only: only spans of sampled traces, unless ``CAPTURE_UNSAMPLED=all``.
+    """
+
+    queue: DeliveryQueue
+    exchanges_only: bool
+    sampled_only: bool
+
+
+class CaptureProcessor(SpanProcessor):
+    """Joins ended spans with their sessions and hands out clean copies. Thread-safe.
+
+    Nothing it does may raise: the SDK lets a processor's exception reach the app.
+    """
+
+    def __init__(
+        self, cleaner: SpanCleaner, routes: Sequence[Route], budget: Budget, unsampled: Unsampled
+    ) -> None:
+        self._cleaner = cleaner
+        self._routes = tuple(routes)
+        self._budget = budget
+        self._unsampled = unsampled
+        self._exchanges_only = all(route.exchanges_only for route in self._routes)
+        self.reset_after_fork()
+
+    def leave_spans_to_the_app(self) -> None:
+        """The provider is the app's own, and so is the export of its spans: only stores remain.
+
+        Its spans carry the exchange; a second OTLP exporter would deliver every span twice.
+        """
+        self._routes = tuple(route for route in self._routes if route.exchanges_only)
+        self._exchanges_only = True
+
+    def reset_after_fork(self) -> None:
+        """In the child: requests in flight belong to the parent."""
+        self.sessions: dict[int, Session] = {}
+        self._parked: deque[tuple[float, Session]] = deque()
+        self._abandoned: deque[int] = deque()
+        self._lock = threading.Lock()
+
+    # The SDK's side ---------------------------------------------------------------------------
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Nothing to do at the start."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take the ended span: with its exchange, parked until the exchange ends, or as it is."""
+        try:
+            context = span.get_span_context()
+            session = self.sessions.get(context.span_id) if context is not None else None
+            if session is None or session.context != context:
+                self.emit_plain(span)
+            elif session.span_ended(span):
+                self.park(session)
+        except Exception as error:  # noqa: BLE001 - see the class
+            report("taking an ended span", error)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Send what is queued within the time."""
+        return self.flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Send what is queued, within 5 seconds, and stop."""
+        self.stop(5.0)
+
+    # Our side ---------------------------------------------------------------------------------
+
+    def emit(self, span: ReadableSpan, exchange: Exchange, tally: Tally) -> None:
+        """Queue the clean copy of an exchange's span wherever exchanges go."""
+        copy = self._cleaner.copy_with(span, exchange, tally)
+        self._offer(copy, _size(exchange), exchange=True, sampled=exchange.sampled)
+
+    def emit_plain(self, span: ReadableSpan) -> None:
+        """Queue the clean copy of a span without an exchange wherever all spans go."""
+        context = span.get_span_context()
+        if self._exchanges_only or context is None or not context.trace_flags.sampled:
+            return
+        self._offer(self._cleaner.copy(span), _SPAN_BYTES, exchange=False, sampled=True)
+
+    def _offer(self, span: ReadableSpan, size: int, *, exchange: bool, sampled: bool) -> None:
+        wanted = [
+            route.queue
+            for route in self._routes
+            if (exchange or not route.exchanges_only)
+            and (sampled or not route.sampled_only or self._unsampled == "all")
+        ]
+        if not wanted:
+            return
+        if not self._budget.charge(size):
+            for queue in wanted:
+                queue.refuse("budget")
+            return
+        parcel = Parcel(span, size, self._budget)
+        try:
+            for queue in wanted:
+                queue.put(parcel)
+        finally:
+            parcel.release()
+
+    def park(self, session: Session) -> None:
+        """Keep a half-finished session until its other half comes, 30 seconds at most."""
+        with self._lock:
+            self._parked.append((time.monotonic() + _PARKED_SECONDS, session))
+        self.sweep()
+
+    def forget(self, session: Session) -> None:
+        """The session has emitted; its span, should it end only now, is not emitted again."""
+        if session.context.span_id in self.sessions:
+            if session.ended or session.owned:
+                del self.sessions[session.context.span_id]
+                return
+            # Somebody else's span that has not ended yet: remember it, within bounds.
+            self._abandoned.append(session.context.span_id)
+            if len(self._abandoned) > _MOST_PARKED:
+                self.sessions.pop(self._abandoned.popleft(), None)
+
+    def sweep(self, *, everything: bool = False) -> None:
+        """Settle parked sessions whose time has come, or all of them."""
+        now = time.monotonic()
+        due: list[Session] = []
+        with self._lock:
+            while self._parked and (
+                everything or self._parked[0][0] <= now or len(self._parked) > _MOST_PARKED
+            ):
+                due.append(self._parked.popleft()[1])
+        for session in due:
+            session.settle()
+
+    def flush(self, timeout: float) -> bool:
+        """Send what is queued.
+
+        Args:
+            timeout: seconds for all destinations together.
+
+        Returns:
+            Whether every queue was emptied in time.
+        """
+        self.sweep()
+        deadline = time.monotonic() + timeout
+        done = [route.queue.flush(max(0.0, deadline - time.monotonic())) for route in self._routes]
+        return all(done)
+
+    def stop(self, timeout: float) -> bool:
+        """Settle everything, send what is queued and end the workers; True when nothing was lost."""
+        self.sweep(everything=True)
+        deadline = time.monotonic() + timeout
+        done = [route.queue.shutdown(max(0.0, deadline - time.monotonic())) for route in self._routes]
+        return all(done)
+
+    @property
+    def queues(self) -> tuple[DeliveryQueue, ...]:
+        """The queue of every destination."""
+        return tuple(route.queue for route in self._routes)
+
+
+def _size(exchange: Exchange) -> int:
+    """Estimated bytes of an exchange's span, encoded or held."""
+    size = _SPAN_BYTES
+    for message in (exchange.request, exchange.response):
+        size += 64 * len(message.headers)
+        if message.body.content is not None:
+            size += len(message.body.content)
+    return size

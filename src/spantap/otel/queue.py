@@ -1,0 +1,280 @@
+"""One bounded queue and one worker thread per destination.
+
+A slow or dead destination holds its own queue and nobody else's. Nothing exists before the
+first item of a process: no thread, no exporter, no file, no socket. After a fork the child
+starts empty; the parent delivers what it had.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.trace import ReadableSpan
+
+from spantap.guard import logger, report
+from spantap.otel.budget import Parcel
+
+
+class Delivery(Protocol):
+    """What the worker drives: `otel.exporter.SinkExporter` or an OTLP exporter."""
+
+    def deliver(self, spans: Sequence[ReadableSpan], /) -> bool:
+        """Send one batch; False, or an exception, when it was not taken."""
+
+    def close(self) -> None:
+        """Release connections and files; a later `deliver` opens them again."""
+
+    def interrupt(self) -> None:
+        """Time is over: let a `deliver` under way return soon. Called from another thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """When a batch goes out.
+
+    Attributes:
+        max_items: spans a batch has at most.
+        max_bytes: estimated bytes a batch has at most; below the 4 MiB that gRPC servers take.
+        delay: seconds the first span of a batch waits at most.
+        max_queued: spans the queue holds at most.
+    """
+
+    max_items: int = 512
+    max_bytes: int = 2 * 1024 * 1024
+    delay: float = 0.5
+    max_queued: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryStats:
+    """Counts of one destination since the process began.
+
+    ``captured == exported + sum(dropped.values()) + queued`` at any time.
+
+    Attributes:
+        captured: spans offered.
+        exported: spans the destination took.
+        dropped: reason -> spans lost (``queue_full``, ``export_failed``, ``shutdown``).
+        queued: spans waiting or being sent.
+    """
+
+    captured: int
+    exported: int
+    queued: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+_TICK: Final = 60.0  # an idle worker wakes this often; only a safety net
+
+
+class DeliveryQueue:
+    """Bounded, never blocks the caller. Thread-safe, fork-safe.
+
+    Attributes:
+        name: the destination's name, for stats and logs.
+    """
+
+    def __init__(self, name: str, open_delivery: Callable[[], Delivery], batching: Batching) -> None:
+        """Args:
+        name: the destination's name.
+        open_delivery: makes the exporter; called on the worker thread at the first batch.
+        batching: when a batch goes out.
+        """
+        self.name = name
+        self._open_delivery = open_delivery
+        self._batching = batching
+        self._reset()
+        _queues.add(self)
+
+    def _reset(self) -> None:
+        self._condition = threading.Condition()
+        self._items: deque[Parcel] = deque()
+        self._bytes = 0
+        self._in_flight = 0
+        self._worker: threading.Thread | None = None
+        self._delivery: Delivery | None = None
+        self._flush_wanted = False
+        self._closed = False
+        self._captured = 0
+        self._exported = 0
+        self._dropped: Counter[str] = Counter()
+
+    def put(self, parcel: Parcel) -> None:
+        """Queue a span, or count it as dropped; never waits for the destination."""
+        with self._condition:
+            self._captured += 1
+            if self._closed:
+                self._dropped["shutdown"] += 1
+                return
+            if len(self._items) >= self._batching.max_queued:
+                self._dropped["queue_full"] += 1
+                return
+            parcel.hold()
+            self._items.append(parcel)
+            self._bytes += parcel.size
+            if self._worker is None:
+                self._start_worker()
+            elif len(self._items) == 1 or self._batch_is_full():
+                self._condition.notify_all()
+
+    def refuse(self, reason: str) -> None:
+        """Count a span that could not even be offered (the budget was spent)."""
+        with self._condition:
+            self._captured += 1
+            self._dropped[reason] += 1
+
+    def stats(self) -> DeliveryStats:
+        """The counts as of now."""
+        with self._condition:
+            return DeliveryStats(
+                captured=self._captured,
+                exported=self._exported,
+                queued=len(self._items) + self._in_flight,
+                dropped=dict(self._dropped),
+            )
+
+    def flush(self, timeout: float) -> bool:
+        """Send what is queued now.
+
+        Args:
+            timeout: seconds to wait.
+
+        Returns:
+            Whether everything was sent or counted as lost within the time.
+        """
+        deadline = time.monotonic() + timeout
+        with self._condition:
+            while self._items or self._in_flight:
+                self._flush_wanted = True
+                self._condition.notify_all()
+                left = deadline - time.monotonic()
+                if left <= 0 or self._worker is None:
+                    return False
+                self._condition.wait(left)
+            return True
+
+    def shutdown(self, timeout: float) -> bool:
+        """Send what is queued, then stop; what is left after the timeout is counted as lost.
+
+        Called again it does nothing: exit handlers of several owners may meet here.
+        """
+        with self._condition:
+            if self._closed:
+                return not self._in_flight
+        done = self.flush(timeout)
+        with self._condition:
+            self._closed = True
+            self._drop_all("shutdown")
+            worker, delivery = self._worker, self._delivery
+            self._condition.notify_all()
+        if not done and delivery is not None:
+            _quietly(delivery.interrupt, "interrupting a destination")
+        if worker is not None and worker is not threading.current_thread():
+            worker.join(min(timeout, 1.0))
+        return done
+
+    def _start_worker(self) -> None:
+        worker = threading.Thread(target=self._run, name=f"spantap-{self.name}", daemon=True)
+        try:
+            worker.start()
+        except RuntimeError:  # the interpreter is shutting down: no new threads
+            self._drop_all("shutdown")
+            return
+        self._worker = worker
+
+    def _drop_all(self, reason: str) -> None:
+        self._dropped[reason] += len(self._items)
+        while self._items:
+            self._items.popleft().release()
+        self._bytes = 0
+
+    def _batch_is_full(self) -> bool:
+        batching = self._batching
+        return len(self._items) >= batching.max_items or self._bytes >= batching.max_bytes
+
+    def _run(self) -> None:
+        # Our own deliveries are never traced, or each export would make the next one.
+        with suppress_instrumentation():
+            while True:
+                batch = self._next_batch()
+                if batch is None:
+                    break
+                self._deliver(batch)
+            if self._delivery is not None:
+                _quietly(self._delivery.close, "closing a destination")
+
+    def _next_batch(self) -> list[Parcel] | None:
+        """Wait for a batch that is full, old enough or asked for; None when closed."""
+        with self._condition:
+            while not self._items:
+                if self._closed:
+                    return None
+                self._flush_wanted = False
+                self._condition.wait(_TICK)
+            due = time.monotonic() + self._batching.delay
+            while not (self._flush_wanted or self._closed or self._batch_is_full()):
+                left = due - time.monotonic()
+                if left <= 0:
+                    break
+                self._condition.wait(left)
+            batch: list[Parcel] = []
+            size = 0
+            while self._items and len(batch) < self._batching.max_items:
+                if batch and size + self._items[0].size > self._batching.max_bytes:
+                    break
+                parcel = self._items.popleft()
+                size += parcel.size
+                batch.append(parcel)
+            self._bytes -= size
+            self._in_flight = len(batch)
+            return batch
+
+    def _deliver(self, batch: list[Parcel]) -> None:
+        taken = False
+        try:
+            if self._delivery is None:
+                self._delivery = self._open_delivery()
+            taken = self._delivery.deliver([parcel.span for parcel in batch])
+        except Exception as error:  # noqa: BLE001 - whatever a destination does, the worker lives
+            report(f"delivering to {self.name}", error)
+        logger.debug("%s: batch of %d %s", self.name, len(batch), "sent" if taken else "failed")
+        with self._condition:
+            if taken:
+                self._exported += len(batch)
+            else:
+                self._dropped["export_failed"] += len(batch)
+            self._in_flight = 0
+            self._condition.notify_all()
+        for parcel in batch:
+            parcel.release()
+
+    def reset_after_fork(self) -> None:
+        """In the child: start empty, with new locks and no thread."""
+        self._reset()
+
+
+def _quietly(call: Callable[[], None], doing: str) -> None:
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - a destination's end must not be the process's
+        report(doing, error)
+
+
+_queues: weakref.WeakSet[DeliveryQueue] = weakref.WeakSet()
+
+
+def _reset_queues() -> None:
+    for queue in list(_queues):
+        queue.reset_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_queues)

@@ -1,0 +1,328 @@
+"""One open request: what was seen of it, its span, and what the app says about it.
+
+A door makes one per request and calls it as the request goes by; `finish` comes after the
+last byte and makes the exchange. A session is used by one request at a time; only `finish`
+and `span_ended` may meet on different threads, and a lock keeps them apart.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextvars import Token
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import Span, SpanContext, SpanKind
+from opentelemetry.trace.status import Status, StatusCode
+
+from spantap.capture.recorder import BodyRecorder
+from spantap.guard import report
+from spantap.model import Exchange, Observation
+from spantap.otel.current import CURRENT, NOBODY, Current
+from spantap.otel.live import full_attributes, plain_attributes
+from spantap.otel.tracing import SCHEMA_URL, SCOPE
+from spantap.policy.decide import Drop, decide
+from spantap.policy.redact import Tally
+from spantap.version import __version__
+
+if TYPE_CHECKING:
+    from spantap.otel.tap import Tap
+
+_AT_ONCE: Final = 64 * 1024  # bytes of bodies that are finished where the request ran
+_SCOPE: Final = InstrumentationScope(SCOPE, __version__, SCHEMA_URL)
+
+Tokens = tuple[Token[Current], Token[Context] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an exchange: the clean record, or why there is none."""
+
+    exchange: Exchange | Drop
+    tally: Tally
+
+
+class Session:
+    """See the module. Everything public here is for the doors.
+
+    Attributes:
+        seen: the raw facts so far.
+        request, response: collect the bodies as they pass.
+        span: the SERVER span of the request.
+        owned: the span is ours to end.
+        captured: the exchange is wanted; when False only the span is kept right.
+    """
+
+    __slots__ = (
+        "_context",
+        "_current",
+        "_done",
+        "_early",
+        "_ended",
+        "_exception",
+        "_lock",
+        "_outcome",
+        "_parent",
+        "_settled",
+        "_tap",
+        "captured",
+        "context",
+        "owned",
+        "request",
+        "response",
+        "seen",
+        "span",
+    )
+
+    def __init__(
+        self,
+        tap: Tap,
+        seen: Observation,
+        span: Span,
+        *,
+        owned: bool,
+        captured: bool,
+        parent: SpanContext | None = None,
+        context: Context | None = None,
+    ) -> None:
+        self._tap = tap
+        self.seen = seen
+        self.span = span
+        self.owned = owned
+        self.captured = captured
+        self.context = span.get_span_context()
+        self._parent = parent
+        self._context = context
+        self._current = Current(seen) if captured else NOBODY
+        limits = tap.limits
+        self.request = BodyRecorder(limits.collect_request if captured else 0)
+        self.response = BodyRecorder(limits.collect_response if captured else 0)
+        self._lock = threading.Lock()
+        self._outcome: Outcome | None = None
+        self._early: Outcome | None = None
+        self._ended: ReadableSpan | None = None
+        self._exception: BaseException | None = None
+        self._done = False
+        self._settled = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the span is known to be over."""
+        return self._ended is not None
+
+    def enter(self) -> Tokens:
+        """Make span and `current()` those of this request, for the code that runs next."""
+        token = None if self._context is None else otel_context.attach(self._context)
+        return CURRENT.set(self._current), token
+
+    @staticmethod
+    def leave(tokens: Tokens) -> None:
+        """Undo `enter`, in the same context."""
+        current, token = tokens
+        CURRENT.reset(current)
+        if token is not None:
+            otel_context.detach(token)
+
+    def first_byte(self) -> None:
+        """The first byte of the response body is about to be handed to the server."""
+        if self.seen.first_byte is None:
+            self.seen.first_byte = time.time_ns()
+
+    def failed(self, error: BaseException) -> None:
+        """The app raised. The exception goes on to the server untouched."""
+        self._exception = error
+        kind = type(error)
+        self.seen.error_type = (
+            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        )
+        self.seen.error_message = str(error)
+
+    def before_last_byte(self) -> None:
+        """The last chunk is seen but not yet sent: the last chance to write on a span others end."""
+        if self._early is None:
+            self.seen.end = time.time_ns()
+            self._write_early()
+            self.seen.end = 0
+
+    def passed(self) -> None:
+        """The last byte was handed to the server; `finish` may come later."""
+        self.seen.end = time.time_ns()
+
+    def finish(self, incomplete: str | None = None) -> None:
+        """The exchange is over; called again it does nothing.
+
+        Args:
+            incomplete: why the record does not show the whole exchange.
+        """
+        if self._done:
+            return
+        self._done = True
+        seen, limits = self.seen, self._tap.limits
+        seen.end = seen.end or time.time_ns()
+        if seen.incomplete is None:
+            seen.incomplete = incomplete
+        if self._early is None or self._exception is not None:
+            # It broke off, or broke down: the span of others may still be there to write on.
+            self._write_early()
+        self._current.close()
+        held = min(self.request.size, limits.collect_request) + min(
+            self.response.size, limits.collect_response
+        )
+        if held > _AT_ONCE:
+            self._tap.finisher.run(self._complete)
+        else:
+            self._complete()
+
+    # The processor's side, perhaps on another thread --------------------------------------------
+
+    def span_ended(self, span: ReadableSpan) -> bool:
+        """The span is over.
+
+        Returns:
+            Whether the session is to be parked, because the exchange is not over yet.
+        """
+        with self._lock:
+            self._ended = span
+            outcome = self._outcome
+        if outcome is not None:
+            self._emit(span, outcome)
+        return not self._settled
+
+    def settle(self) -> None:
+        """Waiting is over: emit what there is, marked incomplete when the body never ended."""
+        with self._lock:
+            outcome, ended = self._outcome, self._ended
+        if outcome is None:
+            self.seen.end = time.time_ns()
+            self.seen.incomplete = self.seen.incomplete or "timeout"
+            outcome = self._decided()
+        self._emit(ended or self._made_span(), outcome)
+
+    # What follows runs once, at the end ---------------------------------------------------------
+
+    def _complete(self) -> None:
+        outcome = self._final_outcome()
+        if self.owned:
+            self._write_live(outcome)
+        with self._lock:
+            self._outcome = outcome
+            ended = self._ended
+        if not self.owned and ended is None:
+            self._tap.processor.park(self)
+            return
+        if self.owned:
+            self.span.end(end_time=self.seen.end)  # the processor calls `span_ended`
+        # Not yet emitted: the span ended early, was not recorded, or its provider is not the SDK's.
+        self._emit(ended or self._made_span, outcome)
+
+    def _final_outcome(self) -> Outcome:
+        early = self._early
+        if early is None or self._exception is not None:
+            return self._decided()
+        if isinstance(early.exchange, Drop):
+            return early
+        # Decided before the last byte; how it ended is known only now.
+        timing = replace(early.exchange.timing, end=self.seen.end)
+        exchange = replace(early.exchange, timing=timing, incomplete=self.seen.incomplete)
+        return Outcome(exchange, early.tally)
+
+    def _write_early(self) -> None:
+        """Decide now and write on the live span, when others will end it and want to see it."""
+        if self.captured and not self.owned and self._tap.enriches_live and self.span.is_recording():
+            self._early = self._decided()
+            self._write_live(self._early)
+
+    def _decided(self) -> Outcome:
+        """Run the policy over what was seen; a failure of ours keeps nothing."""
+        tally = Tally()
+        if not self.captured:
+            return Outcome(Drop("not_selected"), tally)
+        seen, tap, current = self.seen, self._tap, self._current
+        try:
+            drop = decide(
+                sampled=seen.sampled, unsampled=tap.unsampled, skipped=current.skipped, kept=current.kept
+            )
+            if drop is not None:
+                return Outcome(drop, tally)
+            seen.request_body = self.request.collected()
+            seen.response_body = self.response.collected()
+            return Outcome(tap.pipeline.run(seen, tally), tally)
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("making an exchange", error)
+            return Outcome(Drop("failed"), tally)
+
+    def _write_live(self, outcome: Outcome) -> None:
+        span, seen = self.span, self.seen
+        if not span.is_recording():
+            return
+        try:
+            exchange = outcome.exchange
+            if isinstance(exchange, Exchange) and self._tap.enriches_live:
+                span.set_attributes(full_attributes(exchange, span))
+            else:
+                span.set_attributes(plain_attributes(exchange, seen))
+            if not self.owned:
+                return
+            if seen.route:
+                span.update_name(f"{self._tap.method_name(seen.method)} {seen.route}")
+            if self._exception is not None:
+                self._write_exception(self._exception, outcome.tally)
+            elif seen.status is not None and seen.status >= 500:
+                span.set_status(Status(StatusCode.ERROR))
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("writing on a span", error)
+
+    def _write_exception(self, exception: BaseException, tally: Tally) -> None:
+        """As the SDK's `record_exception`, with clean texts."""
+        clean = self._tap.pipeline.clean_text
+        message = clean(str(exception), tally)
+        trace_text = clean("".join(traceback.format_exception(exception)), tally)
+        self.span.add_event(
+            "exception",
+            {
+                "exception.type": self.seen.error_type or type(exception).__qualname__,
+                "exception.message": message,
+                "exception.stacktrace": trace_text,
+                "exception.escaped": "True",
+            },
+        )
+        self.span.set_status(Status(StatusCode.ERROR, f"{type(exception).__qualname__}: {message}"))
+
+    def _emit(self, span: ReadableSpan | Callable[[], ReadableSpan], outcome: Outcome) -> None:
+        with self._lock:
+            if self._settled:
+                return
+            self._settled = True
+        self._current.close()
+        tap = self._tap
+        tap.processor.forget(self)
+        tap.count(outcome.exchange)
+        ended = span() if callable(span) else span
+        if isinstance(outcome.exchange, Exchange):
+            tap.processor.emit(ended, outcome.exchange, outcome.tally)
+        else:
+            tap.processor.emit_plain(ended)
+
+    def _made_span(self) -> ReadableSpan:
+        """A span of the same ids, for one that is not recording or that we cannot see."""
+        seen = self.seen
+        method = self._tap.method_name(seen.method)
+        failed = self._exception is not None or (seen.status or 0) >= 500
+        return ReadableSpan(
+            name=f"{method} {seen.route}" if seen.route else method,
+            context=self.context,
+            parent=self._parent if self._parent is not None and self._parent.is_valid else None,
+            resource=self._tap.resource,
+            kind=SpanKind.SERVER,
+            status=Status(StatusCode.ERROR if failed else StatusCode.UNSET),
+            start_time=seen.start,
+            end_time=seen.end,
+            instrumentation_scope=_SCOPE,
+        )

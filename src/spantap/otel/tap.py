@@ -1,0 +1,248 @@
+"""What the doors share: it opens a session for a request, or says that there is none."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import propagate, trace
+from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from opentelemetry.propagators.textmap import Getter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
+
+from spantap.capture.limits import CaptureLimits
+from spantap.codec.attributes import KNOWN_METHODS
+from spantap.model import Exchange, Observation
+from spantap.otel.attach import span_of_request
+from spantap.otel.budget import Budget
+from spantap.otel.finisher import Finisher
+from spantap.otel.processor import CaptureProcessor
+from spantap.otel.session import Session
+from spantap.otel.tracing import Tracing, bind
+from spantap.policy.decide import Drop, Unsampled
+from spantap.policy.pipeline import Pipeline
+from spantap.policy.select import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class TapOptions:
+    """How sessions behave.
+
+    Attributes:
+        limits: bounds of what a session collects.
+        unsampled: what happens to exchanges of traces that are not sampled.
+        live_bodies: on a tracer provider of the app's own, write the clean exchange on the
+            live span too, so that the app's exporters see it.
+        tracer_provider: use this one instead of the global one.
+    """
+
+    limits: CaptureLimits
+    unsampled: Unsampled = "own"
+    live_bodies: bool = True
+    tracer_provider: trace.TracerProvider | None = None
+
+
+class Tap:
+    """Opens sessions. Thread-safe; nothing is started before the first one of a process.
+
+    Attributes:
+        pipeline, processor, limits, unsampled, finisher: what sessions work with.
+        selection: which requests are captured.
+    """
+
+    def __init__(
+        self,
+        *,
+        selection: Selection,
+        pipeline: Pipeline,
+        processor: CaptureProcessor,
+        budget: Budget,
+        options: TapOptions,
+    ) -> None:
+        self.selection = selection
+        self.pipeline = pipeline
+        self.processor = processor
+        self.limits = options.limits
+        self.unsampled = options.unsampled
+        self.finisher = Finisher()
+        self._options = options
+        self._budget = budget
+        self._tracing: Tracing | None = None
+        self._counts: Counter[str] = Counter()
+        self._bind_lock = threading.Lock()
+        self._gave_up = 0.0
+        _taps.add(self)
+
+    @property
+    def enriches_live(self) -> bool:
+        """Whether exchanges are written on live spans, for the app's own exporters."""
+        return self._options.live_bodies and not self.tracing.own
+
+    @property
+    def tracing(self) -> Tracing:
+        """What we trace with; bound to the provider in force when first asked for."""
+        tracing = self._tracing
+        if tracing is None:
+            with self._bind_lock:
+                tracing = self._tracing
+                if tracing is None:
+                    tracing = bind(self.processor, self._options.tracer_provider)
+                    if not tracing.own:
+                        self.processor.leave_spans_to_the_app()
+                    self._tracing = tracing
+        return tracing
+
+    @property
+    def bound(self) -> bool:
+        """Whether a request has been seen, so that the provider is settled."""
+        return self._tracing is not None
+
+    @property
+    def resource(self) -> Resource:
+        """What describes the service."""
+        return self.tracing.resource
+
+    def open(
+        self,
+        seen: Observation,
+        carrier: Any,
+        getter: Getter[Any],
+        attributes: Callable[[], Mapping[str, Any]],
+    ) -> Session | None:
+        """A session for a request that has just arrived.
+
+        Args:
+            seen: what is known of it: method, path, start, client.
+            carrier, getter: where its trace context is read from.
+            attributes: makes the start attributes of a span of our own; called only when needed.
+
+        Returns:
+            The session; None when nothing is to be done with this request.
+        """
+        if not is_http_instrumentation_enabled():
+            return None
+        tracing = self.tracing
+        processor = self.processor
+        captured = self.selection.wants(seen.method, seen.path)
+        span = span_of_request(seen.method, seen.path, seen.client_port, processor.sessions)
+        if span is not None:
+            if not captured:
+                return None
+            session = Session(self, seen, span, owned=False, captured=True)
+            parent = getattr(span, "parent", None)
+        else:
+            context = propagate.extract(carrier, context=otel_context.get_current(), getter=getter)
+            parent = trace.get_current_span(context).get_span_context()
+            start = dict(attributes())
+            # Not yet: it is written when the exchange ends, clean.
+            start.pop("url.query", None)
+            _split_port(start)
+            span = tracing.tracer.start_span(
+                self.method_name(seen.method),
+                context=context,
+                kind=SpanKind.SERVER,
+                attributes=start,
+                start_time=seen.start,
+            )
+            if not span.get_span_context().is_valid:
+                return None  # OTEL_SDK_DISABLED, or a tracer that is switched off
+            if not (captured or span.is_recording()):
+                return None
+            session = Session(
+                self,
+                seen,
+                span,
+                owned=True,
+                captured=captured,
+                parent=parent,
+                context=trace.set_span_in_context(span, context),
+            )
+            seen.server_address = _text(start.get("server.address"))
+            seen.server_port = start.get("server.port")
+        self._describe(seen, session, parent)
+        if span.is_recording() and isinstance(span, ReadableSpan):
+            processor.sessions[session.context.span_id] = session
+        return session
+
+    def _describe(self, seen: Observation, session: Session, parent: trace.SpanContext | None) -> None:
+        context = session.context
+        seen.trace_id = trace.format_trace_id(context.trace_id)
+        seen.span_id = trace.format_span_id(context.span_id)
+        seen.sampled = context.trace_flags.sampled
+        seen.service = self.tracing.service
+        if parent is not None and parent.is_valid:
+            seen.parent_span_id = trace.format_span_id(parent.span_id)
+
+    def method_name(self, method: str) -> str:
+        """The method as it stands in a span name: known ones only, else ``HTTP``."""
+        return method if method in KNOWN_METHODS else "HTTP"
+
+    def count(self, outcome: Exchange | Drop) -> None:
+        """Count what came of a session."""
+        self._counts[outcome.reason if isinstance(outcome, Drop) else "captured"] += 1
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """``captured`` exchanges, and exchanges not kept by reason, since the process began."""
+        return dict(self._counts)
+
+    def flush(self, timeout: float) -> bool:
+        """Finish and send everything up to now; False when the timeout (seconds) came first."""
+        deadline = time.monotonic() + timeout
+        finished = self.finisher.drain(timeout)
+        done = self.processor.flush(max(0.0, deadline - time.monotonic())) and finished
+        self._gave_up = 0.0 if done else time.monotonic()
+        return done
+
+    @property
+    def gave_up_lately(self) -> bool:
+        """Whether a flush has just ended without delivering everything: waiting again is no use."""
+        return self._gave_up > 0 and time.monotonic() - self._gave_up < 30
+
+    def shutdown(self, timeout: float) -> bool:
+        """Finish and send everything, then stop; False when something was lost to the timeout."""
+        deadline = time.monotonic() + timeout
+        finished = self.finisher.drain(timeout)
+        return self.processor.stop(max(0.0, deadline - time.monotonic())) and finished
+
+    def reset_after_fork(self) -> None:
+        """In the child: the parent's requests, threads and charges stay with the parent."""
+        self.finisher.reset_after_fork()
+        self.processor.reset_after_fork()
+        self._budget.reset_after_fork()
+        self._bind_lock = threading.Lock()
+        self._counts.clear()
+
+
+def _split_port(attributes: dict[str, Any]) -> None:
+    """Contrib leaves the port in ``server.address``, where the conventions want the name alone."""
+    address = str(attributes.get("server.address", ""))
+    name, _, port = address.rpartition(":")
+    if name and port.isdigit() and not name.endswith(":"):
+        attributes["server.address"] = name
+        attributes.setdefault("server.port", int(port))
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+_taps: weakref.WeakSet[Tap] = weakref.WeakSet()
+
+
+def _reset_taps() -> None:
+    for tap in list(_taps):
+        tap.reset_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_taps)

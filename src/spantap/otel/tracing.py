@@ -1,0 +1,74 @@
+"""Whose tracer provider: the app's own, or one of ours.
+
+Bound at the first request, not at import: an app that sets up OpenTelemetry after
+``instrument_app`` still finds no provider in its way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.trace import ProxyTracerProvider, Tracer
+
+from spantap.version import __version__
+
+SCOPE: Final = "spantap"
+# The version whose stable HTTP conventions our spans follow.
+SCHEMA_URL: Final = "https://opentelemetry.io/schemas/1.36.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """What a process traces with.
+
+    Attributes:
+        tracer: starts our spans.
+        provider: where it came from.
+        own: the provider is ours, so its spans reach only our processor.
+        resource: what describes the service; for spans we make ourselves.
+    """
+
+    tracer: Tracer
+    provider: trace.TracerProvider
+    own: bool
+    resource: Resource
+
+    @property
+    def service(self) -> str | None:
+        """The ``service.name``."""
+        name = self.resource.attributes.get("service.name")
+        return None if name is None else str(name)
+
+
+def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None) -> Tracing:
+    """Attach a processor to the tracer provider in force, setting one when there is none.
+
+    Args:
+        processor: gets every span from now on.
+        provider: use this one instead of the global one.
+    """
+    found = provider if provider is not None else trace.get_tracer_provider()
+    own = isinstance(found, ProxyTracerProvider)
+    if own:
+        ours = TracerProvider(
+            resource=Resource.create(
+                {"telemetry.distro.name": SCOPE, "telemetry.distro.version": __version__}
+            )
+        )
+        trace.set_tracer_provider(ours)
+        found = trace.get_tracer_provider()
+        own = found is ours  # another thread may have been faster
+    add: Any = getattr(found, "add_span_processor", None)
+    if add is not None:
+        add(processor)
+    resource = getattr(found, "resource", None)
+    return Tracing(
+        tracer=found.get_tracer(SCOPE, __version__, schema_url=SCHEMA_URL),
+        provider=found,
+        own=own,
+        resource=resource if isinstance(resource, Resource) else Resource.create(),
+    )
