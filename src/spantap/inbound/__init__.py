@@ -1,0 +1,1 @@
+"""Doors: one per framework. Two of them, `asgi` and `wsgi`, do all the work."""

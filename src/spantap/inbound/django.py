@@ -1,0 +1,153 @@
+"""The Django door: the WSGI and ASGI doors around Django's handlers, sync and async alike.
+
+Django's request objects are looked at only for what the app has evaluated already.
+"""
+
+from __future__ import annotations
+
+import functools
+import weakref
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final
+
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import got_request_exception
+from opentelemetry.util.http import get_excluded_urls
+
+from spantap.guard import report
+from spantap.inbound.asgi import SESSION, ASGIDoor
+from spantap.inbound.placement import replace_call, restore_call
+from spantap.inbound.wsgi import WSGIDoor
+from spantap.model import Observation
+from spantap.otel.tap import Tap
+
+_DOOR: Final = "_spantap"  # on a handler: its door
+_REQUEST: Final = "spantap.django.request"  # in environ or scope: a weak reference to the request
+
+_everywhere: Callable[[], Tap] | None = None
+
+
+def instrument(handler: Any, tap: Callable[[], Tap]) -> None:
+    """Put a door around one of Django's handlers; twice is harmless.
+
+    Args:
+        handler: what ``get_wsgi_application()`` or ``get_asgi_application()`` returned.
+        tap: gives the tap when the first request comes.
+    """
+    if _DOOR not in handler.__dict__:
+        _hook_calls()
+        _place(handler, tap)
+
+
+def instrument_everywhere(tap: Callable[[], Tap]) -> None:
+    """Put a door around every handler of the process, when its first request comes."""
+    global _everywhere  # Django has one settings module per process, too
+    _everywhere = tap
+    _hook_calls()
+
+
+def uninstrument(handler: Any) -> None:
+    """Undo `instrument`."""
+    if handler.__dict__.pop(_DOOR, None) is not None:
+        handler.__dict__.pop("request_class", None)
+    if _everywhere is None:
+        restore_call(type(handler))
+
+
+def remember(request: Any) -> None:
+    """Let the door find Django's request when the exchange ends."""
+    place = getattr(request, "environ", None)
+    if place is None:
+        place = getattr(request, "scope", None)
+    if place is not None:
+        # Weak: a strong one would make a cycle out of every request.
+        place[_REQUEST] = weakref.ref(request)
+
+
+def _hook_calls() -> None:
+    replace_call(WSGIHandler, _instrumented_wsgi)
+    replace_call(ASGIHandler, _instrumented_asgi)
+    got_request_exception.connect(_failed, dispatch_uid="spantap")
+
+
+def _place(handler: Any, tap: Callable[[], Tap]) -> None:
+    excluded = get_excluded_urls("DJANGO")
+    kind = type(handler)
+    inner = functools.partial(
+        _original[ASGIHandler if isinstance(handler, ASGIHandler) else WSGIHandler], handler
+    )
+    if isinstance(handler, ASGIHandler):
+        handler.__dict__[_DOOR] = ASGIDoor(inner, tap, excluded, _describe)
+    else:
+        handler.__dict__[_DOOR] = WSGIDoor(inner, tap, excluded, _describe)
+    request_class = kind.request_class
+
+    @functools.wraps(request_class, updated=())
+    def remembered(*args: Any, **kwargs: Any) -> Any:
+        request = request_class(*args, **kwargs)
+        remember(request)
+        return request
+
+    handler.__dict__["request_class"] = remembered
+
+
+_original: dict[type, Callable[..., Any]] = {}
+
+
+def _door_of(handler: Any) -> Any:
+    door = handler.__dict__.get(_DOOR)
+    if door is None and _everywhere is not None:
+        try:
+            _place(handler, _everywhere)
+            door = handler.__dict__[_DOOR]
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("instrumenting a Django handler", error)
+    return door
+
+
+def _instrumented_wsgi(original: Callable[..., Any]) -> Callable[..., Any]:
+    _original[WSGIHandler] = original
+
+    def __call__(self: Any, environ: Any, start_response: Any) -> Any:  # noqa: N807
+        door = _door_of(self)
+        return (original(self, environ, start_response)) if door is None else door(environ, start_response)
+
+    return __call__
+
+
+def _instrumented_asgi(original: Callable[..., Any]) -> Callable[..., Any]:
+    _original[ASGIHandler] = original
+
+    async def __call__(self: Any, scope: Any, receive: Any, send: Any) -> None:  # noqa: N807
+        door = _door_of(self)
+        if door is None:
+            await original(self, scope, receive, send)
+        else:
+            await door(scope, receive, send)
+
+    return __call__
+
+
+def _describe(seen: Observation, place: MutableMapping[str, Any]) -> None:
+    reference = place.get(_REQUEST)
+    match = getattr(reference() if reference is not None else None, "resolver_match", None)
+    if match is None or seen.route is not None:
+        return
+    route = match.route
+    # `path()` routes have no leading slash, regular expressions keep their own shape.
+    seen.route = route if route.startswith(("/", "^")) else f"/{route}"
+    seen.endpoint = match.view_name or None
+
+
+def _failed(sender: Any, request: Any = None, **_: Any) -> None:
+    """Django answers an unhandled exception with a 500 and does not let it out: note it here."""
+    try:
+        import sys
+
+        place = getattr(request, "environ", None) or getattr(request, "scope", None) or {}
+        session, error = place.get(SESSION), sys.exc_info()[1]
+        if session is not None and error is not None:
+            session.failed(error)
+    except Exception as ours:  # noqa: BLE001 - our bug must not reach the app
+        report("noting an exception", ours)

@@ -1,0 +1,49 @@
+"""The FastAPI door: Starlette's, plus a word with FastAPI's own telemetry.
+
+FastAPI 0.142 and later begins a SERVER span of its own as soon as a tracer provider is set.
+If the provider is there only because we set it, and the app asked for nothing, our span is the
+one; in every other case FastAPI's stays and the exchange is written on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from spantap.inbound import starlette
+from spantap.otel.tap import Tap
+
+
+def instrument(app: Any, tap: Callable[[], Tap]) -> None:
+    """Put a door around a FastAPI app; twice is harmless."""
+    starlette.instrument(app, tap, framework="FASTAPI", first_request=_settle_telemetry)
+
+
+def uninstrument(app: Any) -> None:
+    """Undo `instrument`."""
+    starlette.uninstrument(app)
+    config = getattr(app, "_telemetry", None)
+    if isinstance(config, dict) and config.get("tracing") is _SWITCHED_OFF:
+        config["tracing"] = True
+
+
+class _SwitchedOff:
+    """False, and recognisably ours."""
+
+    def __bool__(self) -> bool:
+        return False
+
+
+_SWITCHED_OFF = _SwitchedOff()
+
+
+def _settle_telemetry(app: Any, tap: Tap) -> None:
+    config = getattr(app, "_telemetry", None)  # absent before 0.142
+    if not isinstance(config, dict) or not tap.tracing.own:
+        return
+    if (
+        config.get("tracing") is True
+        and config.get("tracer_provider") is None
+        and not config.get("auto_configure")
+    ):
+        config["tracing"] = _SWITCHED_OFF

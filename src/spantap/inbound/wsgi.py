@@ -1,0 +1,295 @@
+"""The WSGI door: what the app reads and yields passes at once and unchanged; it is noted.
+
+Follows PEP 3333. ``close()`` is called exactly when the server calls it, `len()` and the
+server's file wrapper stay visible, the input offers the methods it offered before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any, Final
+
+from opentelemetry.instrumentation._semconv import _StabilityMode
+from opentelemetry.instrumentation.wsgi import collect_request_attributes, wsgi_getter
+from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_QUERY
+from opentelemetry.util.http import ExcludeList
+
+from spantap.guard import report
+from spantap.inbound.wsgi_input import tee_input
+from spantap.model import Observation
+from spantap.otel.session import Session
+from spantap.otel.tap import Tap
+
+Environ = MutableMapping[str, Any]
+Write = Callable[[bytes], object]
+StartResponse = Callable[..., Write]
+WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+SESSION: Final = "spantap.session"  # in the environ: this request has passed a door already
+_request_attributes: Callable[..., dict[str, Any]] = collect_request_attributes
+Describe = Callable[[Observation, Environ], None]
+
+
+class WSGIDoor:
+    """Wraps a WSGI app. One object serves all requests; each request has its own `_Exchange`.
+
+    Attributes:
+        app: the app inside.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApp,
+        tap: Callable[[], Tap],
+        excluded: ExcludeList | None = None,
+        describe: Describe | None = None,
+    ) -> None:
+        """Args:
+        app: a WSGI callable.
+        tap: gives the tap when the first request comes.
+        excluded: URLs that get neither span nor record (``OTEL_PYTHON_EXCLUDED_URLS``).
+        describe: fills in route and endpoint before the exchange is finished.
+        """
+        self.app = app
+        self._tap = tap
+        self._excluded = excluded
+        self._describe = describe
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        session = self._open(environ)
+        if session is None:
+            return self.app(environ, start_response)
+        return _Exchange(session, environ, start_response, self._describe).run(self.app)
+
+    def _open(self, environ: Environ) -> Session | None:
+        if SESSION in environ:
+            return None
+        try:
+            if self._excluded is not None and self._excluded.url_disabled(_url(environ)):
+                return None
+            seen = _observe(environ)
+            session = self._tap().open(seen, environ, wsgi_getter, lambda: _attributes(environ, seen))
+            if session is not None:
+                environ[SESSION] = session
+                if session.captured and "wsgi.input" in environ:
+                    environ["wsgi.input"] = tee_input(
+                        environ["wsgi.input"], session.request, _content_length(environ)
+                    )
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("opening a request", error)
+            return None
+        return session
+
+
+class _Exchange:
+    """One request on its way through: the `start_response` the app gets and what the server iterates."""
+
+    __slots__ = ("_describe", "_environ", "_session", "_start_response")
+
+    def __init__(
+        self, session: Session, environ: Environ, start_response: StartResponse, describe: Describe | None
+    ) -> None:
+        self._session = session
+        self._environ = environ
+        self._start_response = start_response
+        self._describe = describe
+
+    def run(self, app: WSGIApp) -> Iterable[bytes]:
+        session = self._session
+        tokens = session.enter()
+        try:
+            result = app(self._environ, self.start_response)
+        except BaseException as error:
+            self.failed(error)
+            self.finish()
+            raise
+        finally:
+            session.leave(tokens)
+        wrapper = self._environ.get("wsgi.file_wrapper")
+        if isinstance(wrapper, type) and isinstance(result, wrapper):
+            # The server recognises it by its type and may send it without Python reading it.
+            session.response.missing = "file"
+            self.finish()
+            return result
+        return (_SizedBody if hasattr(result, "__len__") else _Body)(result, self)
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], *args: Any, **kwargs: Any) -> Write:
+        try:
+            seen = self._session.seen
+            seen.status = int(status[:3])
+            seen.response_headers = [
+                # Django writes a space before each cookie; around a value it means nothing.
+                (str(name), str(value).strip(" \t"))
+                for name, value in headers
+            ]
+        except Exception as error:  # noqa: BLE001 - a malformed status is the server's to refuse
+            report("noting a response", error)
+        # Now, while the framework's request is still there: Flask lets go of it when the app
+        # returns, Django when the response is closed.
+        self.describe()
+        write = self._start_response(status, headers, *args, **kwargs)
+        if not self._session.captured:
+            return write
+
+        def noting_write(data: bytes) -> object:
+            self.chunk(data)
+            return write(data)
+
+        return noting_write
+
+    def chunk(self, data: bytes) -> None:
+        if not data:
+            return
+        try:
+            self._session.first_byte()
+            self._session.response.chunk(data)
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("noting a response body", error)
+
+    def exhausted(self) -> None:
+        self._session.response.whole = True
+
+    def failed(self, error: BaseException) -> None:
+        try:
+            self._session.failed(error)
+        except Exception as ours:  # noqa: BLE001 - our bug must not reach the app
+            report("noting an exception", ours)
+
+    def describe(self) -> None:
+        try:
+            if self._describe is not None:
+                self._describe(self._session.seen, self._environ)
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("describing a request", error)
+
+    def finish(self, incomplete: str | None = None) -> None:
+        self.describe()
+        try:
+            self._session.finish(incomplete)
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("finishing a request", error)
+
+    @property
+    def session(self) -> Session:
+        return self._session
+
+
+class _Body:
+    """The response iterable as the server sees it."""
+
+    __slots__ = ("_exchange", "_iterator", "_result")
+
+    def __init__(self, result: Iterable[bytes], exchange: _Exchange) -> None:
+        self._result = result
+        self._exchange = exchange
+        self._iterator: Iterator[bytes] | None = None
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        exchange = self._exchange
+        session = exchange.session
+        tokens = session.enter()
+        try:
+            if self._iterator is None:
+                self._iterator = iter(self._result)
+            data = next(self._iterator)
+        except StopIteration:
+            exchange.exhausted()
+            raise
+        except BaseException as error:
+            exchange.failed(error)
+            raise
+        finally:
+            session.leave(tokens)
+        exchange.chunk(data)
+        return data
+
+    def close(self) -> None:
+        """The server is done: pass it on, then finish."""
+        exchange = self._exchange
+        session = exchange.session
+        tokens = session.enter()
+        try:
+            close = getattr(self._result, "close", None)
+            if close is not None:
+                close()
+        except BaseException as error:
+            exchange.failed(error)
+            raise
+        finally:
+            session.leave(tokens)
+            # Closed before it was exhausted: the client left, or the server wanted no body (HEAD).
+            partial = self._iterator is not None and not session.response.whole
+            exchange.finish("client_disconnected" if partial and session.seen.error_type is None else None)
+
+
+class _SizedBody(_Body):
+    """A response whose length the server may ask: a list of one chunk gets a Content-Length."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self._result)  # type: ignore[arg-type]
+
+
+def _observe(environ: Mapping[str, Any]) -> Observation:
+    protocol = environ.get("SERVER_PROTOCOL", "")
+    port = environ.get("REMOTE_PORT")
+    return Observation(
+        method=environ["REQUEST_METHOD"],
+        scheme=environ.get("wsgi.url_scheme", "http"),
+        path=_path(environ),
+        query=environ.get("QUERY_STRING", ""),
+        start=time.time_ns(),
+        http_version=protocol.removeprefix("HTTP/") or None,
+        client_address=environ.get("REMOTE_ADDR") or None,
+        client_port=int(port) if port and str(port).isdigit() else None,
+        request_headers=_headers(environ),
+    )
+
+
+def _path(environ: Mapping[str, Any]) -> str:
+    # PEP 3333: the environ holds octets as latin-1 characters.
+    raw = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    try:
+        return str(raw).encode("latin-1").decode("utf-8", "replace") or "/"
+    except UnicodeEncodeError:
+        return str(raw)
+
+
+def _headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
+    headers = [
+        (name[5:].replace("_", "-").lower(), str(value))
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    ]
+    plain = (("content-type", environ.get("CONTENT_TYPE")), ("content-length", environ.get("CONTENT_LENGTH")))
+    headers.extend((name, str(value)) for name, value in plain if value)
+    return headers
+
+
+def _attributes(environ: Environ, seen: Observation) -> dict[str, Any]:
+    """Contrib's start attributes, plus path and query, which it sets only for some servers."""
+    attributes = {
+        name: value
+        for name, value in _request_attributes(environ, _StabilityMode.HTTP).items()
+        if value is not None
+    }
+    attributes.setdefault(URL_PATH, seen.path)
+    if seen.query:
+        attributes[URL_QUERY] = seen.query
+    return attributes
+
+
+def _content_length(environ: Mapping[str, Any]) -> int | None:
+    value = str(environ.get("CONTENT_LENGTH") or "")
+    return int(value) if value.isdigit() else None
+
+
+def _url(environ: Mapping[str, Any]) -> str:
+    host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME')}:{environ.get('SERVER_PORT')}"
+    return f"{environ.get('wsgi.url_scheme', 'http')}://{host}{_path(environ)}"

@@ -1,0 +1,130 @@
+"""Framework -> door: which one an app object needs, and switching it on and off."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from spantap.inbound.asgi import ASGIDoor
+from spantap.inbound.wsgi import WSGIDoor
+from spantap.model import ConfigurationError, Problem
+from spantap.otel.tap import Tap
+
+# Name -> the class of its app objects, most special first. Checked without importing the framework.
+_APPS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "fastapi": (("fastapi.applications", "FastAPI"),),
+    "starlette": (("starlette.applications", "Starlette"),),
+    "flask": (("flask.app", "Flask"),),
+    "django": (
+        ("django.core.handlers.wsgi", "WSGIHandler"),
+        ("django.core.handlers.asgi", "ASGIHandler"),
+    ),
+}
+FRAMEWORKS: Final = (*_APPS, "asgi", "wsgi")
+
+
+def detect(app: Any) -> str | None:
+    """The name of the framework an app object belongs to; None when it cannot be told."""
+    if isinstance(app, ASGIDoor):
+        return "asgi"
+    if isinstance(app, WSGIDoor):
+        return "wsgi"
+    for framework, classes in _APPS.items():
+        for module, name in classes:
+            kind = getattr(sys.modules.get(module), name, None)
+            if kind is not None and isinstance(app, kind):
+                return framework
+    return _protocol(app)
+
+
+def _protocol(app: Any) -> str | None:
+    """Whether a bare callable speaks ASGI or WSGI, by its signature."""
+    if not callable(app):
+        return None
+    call = app if inspect.isfunction(app) or inspect.ismethod(app) else type(app).__call__
+    if inspect.iscoroutinefunction(app) or inspect.iscoroutinefunction(call):
+        return "asgi"
+    try:
+        required = [
+            each
+            for each in inspect.signature(app).parameters.values()
+            if each.default is each.empty and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        return None
+    return {2: "wsgi", 3: "asgi"}.get(len(required))
+
+
+def switch_on(app: Any, framework: str | None, tap: Callable[[], Tap]) -> Any:
+    """Put a door around an app.
+
+    Returns:
+        The same object for frameworks whose objects can be opened, the wrapped callable for
+        bare ones.
+
+    Raises:
+        ConfigurationError: the framework is unknown, cannot be told, or is not installed.
+    """
+    name = _checked(app, framework)
+    if name == "asgi":
+        return app if isinstance(app, ASGIDoor) else ASGIDoor(app, tap, excluded_urls("ASGI"))
+    if name == "wsgi":
+        return app if isinstance(app, WSGIDoor) else WSGIDoor(app, tap, excluded_urls("WSGI"))
+    importlib.import_module(f"spantap.inbound.{name}").instrument(app, tap)
+    return app
+
+
+def switch_off(app: Any) -> Any:
+    """Take the door away again; returns the app without it. An app that has none stays as it is."""
+    if isinstance(app, (ASGIDoor, WSGIDoor)):
+        return app.app
+    name = detect(app)
+    if name in _APPS:
+        importlib.import_module(f"spantap.inbound.{name}").uninstrument(app)
+    return app
+
+
+def excluded_urls(framework: str) -> Any:
+    """The rules of ``OTEL_PYTHON_<framework>_EXCLUDED_URLS``, or else of ``OTEL_PYTHON_EXCLUDED_URLS``."""
+    from opentelemetry.util.http import get_excluded_urls
+
+    return get_excluded_urls(framework)
+
+
+def _checked(app: Any, framework: str | None) -> str:
+    allowed = ", ".join(FRAMEWORKS)
+    if framework is None:
+        found = detect(app)
+        if found is None:
+            raise ConfigurationError(
+                [
+                    Problem(
+                        "app",
+                        f"{type(app).__name__} object",
+                        f"cannot tell its framework; give framework= one of {allowed}",
+                    )
+                ]
+            )
+        return found
+    name = framework.lower()
+    if name not in FRAMEWORKS:
+        raise ConfigurationError([Problem("framework", repr(framework), f"use one of {allowed}")])
+    if name not in _APPS:
+        if not callable(app):
+            raise ConfigurationError(
+                [Problem("app", repr(app), f"is not a callable, so it is no {name.upper()} app")]
+            )
+        return name
+    if importlib.util.find_spec(name) is None:
+        raise ConfigurationError(
+            [Problem("framework", repr(framework), f"{name} is not installed: pip install 'spantap[{name}]'")]
+        )
+    if detect(app) != name and not (name == "starlette" and detect(app) == "fastapi"):
+        raise ConfigurationError(
+            [Problem("framework", repr(framework), f"the app is a {type(app).__name__} object, not {name}'s")]
+        )
+    return name

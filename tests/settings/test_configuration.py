@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+
+import spantap
+from asgi_client import call, responding, scope
+from spantap.export.memory import MemorySink
+
+PROVIDER = TracerProvider(shutdown_on_exit=False)
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    yield
+    if (handle := running()) is not None:
+        handle.shutdown(1)
+
+
+def running() -> spantap.Handle | None:
+    from spantap import configuration
+
+    return configuration._handle
+
+
+def run_python(code: str, *, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **environ},
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_same_settings_give_the_same_handle() -> None:
+    """Configuring twice alike is once."""
+    memory = MemorySink()
+    first = spantap.configure(destinations=[memory], tracer_provider=PROVIDER)
+
+    assert spantap.configure(destinations=[memory], tracer_provider=PROVIDER) is first
+
+
+def test_different_settings_are_refused_by_name() -> None:
+    """A second, different configuration says what differs and how to go on."""
+    spantap.configure(destinations=[MemorySink()], tracer_provider=PROVIDER, preset="portable")
+
+    with pytest.raises(
+        spantap.ConfigurationError, match=r"preset = 'full': .*'portable' already.*shutdown\(\)"
+    ):
+        spantap.configure(preset="full")
+
+
+def test_after_shutdown_one_may_configure_anew() -> None:
+    """A handle that was shut down leaves the way free; the first app goes on with the new one."""
+    first, second = MemorySink(), MemorySink()
+    spantap.configure(destinations=[first], tracer_provider=PROVIDER)
+    app = spantap.instrument_app(responding(b"{}"))
+    call(app, scope("GET", "/1"))
+    assert spantap.configure(destinations=[first], tracer_provider=PROVIDER).shutdown(5)
+
+    handle = spantap.configure(destinations=[second], tracer_provider=TracerProvider(shutdown_on_exit=False))
+    call(app, scope("GET", "/2"))
+    assert handle.flush(5)
+
+    assert [each.request.path for each in first.read()] == ["/1"]
+    assert [each.request.path for each in second.read()] == ["/2"]
+
+
+@pytest.mark.parametrize(
+    ("app", "framework", "remedy"),
+    [
+        (responding(b""), "rails", "use one of fastapi, starlette, flask, django, asgi, wsgi"),
+        (responding(b""), "flask", "not flask's"),
+        (3, None, "give framework="),
+        (3, "asgi", "no ASGI app"),
+        (lambda: None, None, "give framework="),
+    ],
+)
+def test_an_app_nothing_can_be_made_of(app: Any, framework: str | None, remedy: str) -> None:
+    """An unknown framework, a wrong one and an app that cannot be recognised are refused with the remedy."""
+    spantap.configure(destinations=[MemorySink()], tracer_provider=PROVIDER)
+
+    with pytest.raises(spantap.ConfigurationError) as caught:
+        spantap.instrument_app(app, framework=framework)
+
+    assert remedy in str(caught.value)
+
+
+def test_a_missing_framework_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking for a framework that is not installed says which pip install to run."""
+    found = importlib.util.find_spec
+
+    def not_django(name: str, package: str | None = None) -> ModuleSpec | None:
+        return None if name == "django" else found(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", not_django)
+    spantap.configure(destinations=[MemorySink()], tracer_provider=PROVIDER)
+
+    with pytest.raises(spantap.ConfigurationError, match=r"pip install 'spantap\[django\]'"):
+        spantap.instrument_app(responding(b""), framework="django")
+
+
+def test_wrong_settings_start_nothing() -> None:
+    """A mistake in any setting stops configure before anything is set up."""
+    with pytest.raises(spantap.ConfigurationError, match="2 wrong settings"):
+        spantap.configure(preset="huge", queue_max_bytes=1)
+
+    assert running() is None
+
+
+def test_importing_is_free() -> None:
+    """`import spantap` loads no OpenTelemetry, no framework, starts no thread and writes no file."""
+    done = run_python(
+        "import sys, threading, spantap;"
+        "print([m for m in sys.modules if m.startswith(('opentelemetry', 'orjson', 'fastapi', 'django'))],"
+        " threading.active_count())"
+    )
+
+    assert done.stdout.strip() == "[] 1"
+
+
+def test_configuring_starts_nothing(tmp_path: Path) -> None:
+    """Configured and instrumented, but without a request: no file, no thread, no tracer provider."""
+    done = run_python(
+        "import threading, spantap, opentelemetry.trace as t\n"
+        "spantap.configure()\n"
+        "async def app(scope, receive, send): ...\n"
+        "spantap.instrument_app(app)\n"
+        "print(threading.active_count(), type(t.get_tracer_provider()).__name__)",
+        cwd=tmp_path,
+    )
+
+    assert done.stdout.split() == ["1", "ProxyTracerProvider"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_public_names() -> None:
+    """What users import is listed, exists, and nothing else is."""
+    assert set(spantap.__all__) == {
+        "ASGIMiddleware",
+        "ConfigurationError",
+        "Current",
+        "DjangoMiddleware",
+        "Handle",
+        "SpantapError",
+        "Stats",
+        "WSGIMiddleware",
+        "__version__",
+        "configure",
+        "current",
+        "instrument_app",
+        "uninstrument_app",
+    }
+    for name in spantap.__all__:
+        assert getattr(spantap, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'confgure'"):
+        spantap.confgure  # noqa: B018
+
+
+def test_names_stay_what_they_are() -> None:
+    """Whichever name is loaded first, `spantap.configure` is a function."""
+    done = run_python(
+        "import spantap; spantap.instrument_app; spantap.ASGIMiddleware; print(spantap.configure.__name__)"
+    )
+
+    assert done.stdout.strip() == "configure", done.stderr
+
+
+def test_exit_delivers_what_is_queued(tmp_path: Path) -> None:
+    """A process that ends right after its last request has stored it."""
+    done = run_python(
+        "import spantap\n"
+        "def app(environ, start_response):\n"
+        "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+        "    return [b'hello']\n"
+        "app = spantap.instrument_app(app)\n"
+        "from wsgiref.util import setup_testing_defaults\n"
+        "for n in range(20):\n"
+        "    environ = {'PATH_INFO': f'/{n}'}\n"
+        "    setup_testing_defaults(environ)\n"
+        "    body = app(environ, lambda *a: None)\n"
+        "    assert list(body) == [b'hello']\n"
+        "    body.close()\n",
+        cwd=tmp_path,
+    )
+    from spantap.export.sqlite import SQLiteSink
+
+    assert done.returncode == 0, done.stderr
+    stored = SQLiteSink(tmp_path / "spantap.db").read()
+    assert [each.request.path for each in reversed(stored)] == [f"/{number}" for number in range(20)]
+    assert (tmp_path / "spantap.db").stat().st_mode & 0o777 == 0o600
