@@ -1,0 +1,1 @@
+"""The commands for people: one file each, joined in `spantap.cli.main`."""
