@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, TraceFlags
+
+from exchanges import exchange
+from receivers.otlp_http import OTLPReceiver
+from spantap.codec.attributes import encode
+from spantap.otel import otlp
+
+
+def spans(count: int) -> list[ReadableSpan]:
+    attributes = encode(exchange())
+    return [
+        ReadableSpan(
+            "POST /users/{id}",
+            context=SpanContext(1, number + 1, False, TraceFlags(1)),
+            attributes=attributes,
+            start_time=1,
+            end_time=2,
+        )
+        for number in range(count)
+    ]
+
+
+class Receiver(TraceServiceServicer):
+    """A gRPC collector that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.requests: list[ExportTraceServiceRequest] = []
+
+    def Export(self, request: ExportTraceServiceRequest, context: Any) -> ExportTraceServiceResponse:  # noqa: N802
+        self.requests.append(request)
+        return ExportTraceServiceResponse()
+
+
+@pytest.fixture
+def grpc_receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    server, receiver = grpc.server(ThreadPoolExecutor(2)), Receiver()
+    serve: Any = add_TraceServiceServicer_to_server
+    serve(receiver, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    yield receiver
+    server.stop(None).wait()
+
+
+def test_over_grpc(grpc_receiver: Receiver) -> None:
+    """A collector that speaks gRPC gets every span whole."""
+    delivery = otlp.open_otlp()
+
+    assert delivery.deliver(spans(20))
+    delivery.close()
+
+    (request,) = grpc_receiver.requests
+    received = request.resource_spans[0].scope_spans[0].spans
+    assert len(received) == 20
+    assert {each.key: each.value.string_value for each in received[0].attributes}[
+        "http.request.body.content"
+    ] == '{"n":1}'
+
+
+def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP with protobuf is what is spoken when nothing else is said; compression as the environment says."""
+    with OTLPReceiver() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+        delivery = otlp.open_otlp()
+
+        assert delivery.deliver(spans(20))
+        delivery.close()
+
+        assert len(receiver.spans()) == 20
+
+
+def test_a_refusing_collector_is_a_failed_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch the collector does not take is reported as not taken."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    delivery = otlp.open_otlp()
+
+    assert delivery.deliver(spans(1)) is False
+    delivery.close()
+
+
+def test_nothing_is_dialled_unasked() -> None:
+    """Without an endpoint in the environment there is none."""
+    assert otlp.endpoint({}) is None
+    assert otlp.endpoint({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://a"}) == "http://a"
+    assert otlp.protocol({}) == "http/protobuf"
+    assert otlp.protocol({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "GRPC"}) == "grpc"
