@@ -38,32 +38,65 @@ _ATTRIBUTES: Final = frozenset({
     "expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned", "priority",
     "version",
 })  # fmt: skip
+_PLAIN: Final = "plain"  # no rule by name; values that give themselves away are masked
+_REMEMBERED: Final = 1024  # names come from strangers: neither many nor long ones may fill the memory
+_LONGEST_NAME: Final = 64
 _NEXT_COOKIE = re.compile(r",\s*(?=[^\s=;,]+=)")
 
 
 def clean_headers(pairs: Iterable[tuple[str, str]], rules: Rules, tally: Tally) -> list[tuple[str, str]]:
     """Every field line, its name lower-case, its value clean; none is left out."""
-    lines = [(name.strip().lower(), value) for name, value in pairs]
-    # One look at all values; most requests have nothing outside the credential fields.
-    plain = "\n".join([value for name, value in lines if not _credential_field(name, rules)])
-    suspicious = looks_sensitive(plain, rules)
-    return [(name, _clean(name, value, rules, tally, suspicious=suspicious)) for name, value in lines]
+    known = rules.header_kinds
+    lines = []
+    plain = []
+    for name, value in pairs:
+        kind = known.get(name)
+        if kind is None:
+            name = name.strip().lower()
+            kind = known.get(name) or _classified(name, rules)
+        if value and value != MASK:
+            if kind is _PLAIN:
+                plain.append(value)
+            else:
+                value = _clean(kind, value, rules, tally)
+        lines.append((name, value))
+    # One look at all plain values together; most requests have nothing outside the others.
+    if plain and looks_sensitive("\n".join(plain), rules):
+        lines = [(name, _clean_plain(name, value, rules, tally)) for name, value in lines]
+    return lines
 
 
-def _clean(name: str, value: str, rules: Rules, tally: Tally, *, suspicious: bool) -> str:
-    if not value or value == MASK:
-        return value
-    if name == "cookie":
+def _classified(name: str, rules: Rules) -> str:
+    """How the values of a lower-case name are treated; remembered, within bounds."""
+    if name in ("cookie", "set-cookie"):
+        kind = name
+    elif name not in _VISIBLE and (name in rules.names or name in _HIDDEN or name.endswith("-key")):
+        kind = "authorization" if "authori" in name else "credential"
+    elif name in _URLS:
+        kind = "url"
+    elif name in _QUERIES:
+        kind = "query"
+    else:
+        kind = _PLAIN
+    if len(rules.header_kinds) < _REMEMBERED and len(name) <= _LONGEST_NAME:
+        rules.header_kinds[name] = kind
+    return kind
+
+
+def _clean(kind: str, value: str, rules: Rules, tally: Tally) -> str:
+    if kind == "cookie":
         return ";".join(_cookie(each, tally) for each in value.split(";"))
-    if name == "set-cookie":
+    if kind == "set-cookie":
         return ", ".join(_set_cookie(each, rules, tally) for each in _NEXT_COOKIE.split(value))
-    if _credential_field(name, rules):
-        return _credential(name, value, tally)
-    if name in _URLS:
+    if kind == "url":
         return clean_url(value, rules, tally)
-    if name in _QUERIES:
+    if kind == "query":
         return clean_query(value, rules, tally)
-    if not suspicious:
+    return _credential(kind, value, tally)
+
+
+def _clean_plain(name: str, value: str, rules: Rules, tally: Tally) -> str:
+    if not value or (rules.header_kinds.get(name) or _classified(name, rules)) is not _PLAIN:
         return value
     if name == "sec-websocket-protocol" and rules.prefilter.names.search(encode(value)):
         # Browsers cannot set headers on a websocket, so apps pass tokens as a "protocol".
@@ -72,15 +105,9 @@ def _clean(name: str, value: str, rules: Rules, tally: Tally, *, suspicious: boo
     return rules.value(value, tally, 0, MASK)
 
 
-def _credential_field(name: str, rules: Rules) -> bool:
-    if name in _VISIBLE:
-        return False
-    return name in rules.names or name in _HIDDEN or name.endswith("-key")
-
-
-def _credential(name: str, value: str, tally: Tally) -> str:
+def _credential(kind: str, value: str, tally: Tally) -> str:
     scheme, space, rest = value.partition(" ")
-    if space and "authori" in name and scheme.lower() in _SCHEMES:
+    if space and kind == "authorization" and scheme.lower() in _SCHEMES:
         if rest != MASK:
             tally.add("header", rest.strip())
         return f"{scheme} {MASK}"

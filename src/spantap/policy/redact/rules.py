@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from spantap.policy.redact.keys import SensitiveNames
@@ -27,8 +27,11 @@ class Rules:
         names: the sensitive names.
         prefilter: whether there is anything to do.
         value: cleans a nested string.
+        header_kinds: header name -> how its values are treated, as far as decided; only ever
+            added to, and bounded.
     """
 
     names: SensitiveNames
     prefilter: Prefilter
     value: CleanValue
+    header_kinds: dict[str, str] = field(default_factory=dict)
