@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
+import functools
 import logging
 import os
 import threading
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from spantap import instrument, settings
+from spantap import ending, instrument, settings
 from spantap.capture.limits import CaptureLimits
 from spantap.export.files import why_not_writable
 from spantap.export.jsonl import JSONLSink
 from spantap.export.sink import Sink
 from spantap.export.sqlite import SQLiteSink
-from spantap.guard import logger, report
+from spantap.guard import logger
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import otlp
+from spantap.otel import exporters, otlp
 from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.exporter import SinkExporter
@@ -32,8 +32,8 @@ from spantap.policy.redact import Redactor
 from spantap.policy.select import Selection
 from spantap.settings import Settings
 
-_DEFAULT_STORE: Final = "spantap.db"
 _EXIT_SECONDS: Final = 5.0
+_OPEN_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,15 @@ class Handle:
         with _lock:
             if _handle is self:
                 _handle = None
+        ending.forget(self.deliver)
         return self._tap.shutdown(timeout)
+
+    def deliver(self) -> None:
+        """The process is ending: send what is queued, 5 seconds at most, less if that failed just now."""
+        if self._tap.bound:
+            self._tap.wait_for_open(_OPEN_SECONDS)
+            self._tap.processor.settle_open()
+            self._tap.flush(1.0 if self._tap.gave_up_lately else _EXIT_SECONDS)
 
     def stats(self) -> Stats:
         """The counts as of now."""
@@ -133,7 +141,7 @@ def configure(**keywords: Any) -> Handle:
     with _lock:
         if _handle is None:
             _handle = _build(wanted)
-            atexit.register(_at_exit, _handle)
+            ending.at_end(_handle.deliver)
         elif _handle.settings != wanted:
             raise ConfigurationError(_differences(_handle.settings, wanted))
         return _handle
@@ -220,38 +228,44 @@ def _build(wanted: Settings) -> Handle:
 def _routes(wanted: Settings) -> list[Route]:
     """One queue per destination; the same one twice (name and target) is one."""
     batching = Batching(max_queued=wanted.queue_max_items)
+    listed = exporters.named()
     sinks: dict[tuple[str, str], Sink] = {}
-    for sink in (*wanted.destinations, *_by_path(wanted)):
+    by_name = [exporters.sink_named(name) for name in listed or ()]
+    for sink in (*wanted.destinations, *_by_path(wanted), *filter(None, by_name)):
         sinks.setdefault((sink.name, sink.target), sink)
-    otlp_wanted = otlp.endpoint() is not None and os.environ.get("OTEL_TRACES_EXPORTER") != "none"
-    if not otlp_wanted and not sinks:
+    # Listed, it is wanted wherever it may be; not listed, only if an endpoint says where.
+    otlp_wanted = otlp.endpoint() is not None if listed is None else not exporters.OTLP.isdisjoint(listed)
+    others = [
+        name for name in listed or () if name not in exporters.OTLP and exporters.sink_named(name) is None
+    ]
+    if listed is None and not otlp_wanted and not sinks:
         default = _default_store()
         sinks[default.name, default.target] = default
-    routes = [
-        Route(
-            DeliveryQueue(_named(sink, sinks), lambda sink=sink: SinkExporter(sink), batching),  # type: ignore[misc]
-            exchanges_only=True,
-            sampled_only=False,
-        )
-        for sink in sinks.values()
-    ]
+    routes = []
+    for sink in sinks.values():
+        exporters.serve(sink)
+        queue = DeliveryQueue(_named(sink, sinks), functools.partial(SinkExporter, sink), batching)
+        routes.append(Route(queue, exchanges_only=True, sampled_only=False))
     if otlp_wanted:
         routes.append(
             Route(DeliveryQueue("otlp", otlp.open_otlp, batching), exchanges_only=False, sampled_only=True)
         )
+    for name in others:
+        queue = DeliveryQueue(name, functools.partial(exporters.ForeignDelivery, name), batching)
+        routes.append(Route(queue, exchanges_only=False, sampled_only=True))
     for route in routes:
         logger.debug("destination %s", route.queue.name)
     return routes
 
 
 def _default_store() -> Sink:
-    reason = why_not_writable(Path(_DEFAULT_STORE))
+    reason = why_not_writable(Path(exporters.DEFAULT_SQLITE))
     if reason is not None:
         setting = f"{settings.PREFIX}SQLITE_PATH"
         raise ConfigurationError(
-            [Problem(setting, f"./{_DEFAULT_STORE} (default)", f"{reason}; set another path")]
+            [Problem(setting, f"./{exporters.DEFAULT_SQLITE} (default)", f"{reason}; set another path")]
         )
-    return SQLiteSink(_DEFAULT_STORE)
+    return SQLiteSink(exporters.DEFAULT_SQLITE)
 
 
 def _by_path(wanted: Settings) -> list[Sink]:
@@ -286,10 +300,3 @@ def _log_everything() -> None:
     logger.setLevel(logging.DEBUG)
     if not logging.getLogger().handlers and not logger.handlers:
         logger.addHandler(logging.StreamHandler())
-
-
-def _at_exit(handle: Handle) -> None:
-    try:
-        handle.shutdown(1.0 if handle.tap.gave_up_lately else _EXIT_SECONDS)
-    except Exception as error:  # noqa: BLE001 - our bug must not spoil the app's exit
-        report("shutting down", error)

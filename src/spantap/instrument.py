@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -9,6 +10,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import wrapt
+
+from spantap.guard import report
+from spantap.inbound import servers
 from spantap.inbound.asgi import ASGIDoor
 from spantap.inbound.wsgi import WSGIDoor
 from spantap.model import ConfigurationError, Problem
@@ -86,6 +91,62 @@ def switch_off(app: Any) -> Any:
     if name in _APPS:
         importlib.import_module(f"spantap.inbound.{name}").uninstrument(app)
     return app
+
+
+def everywhere(tap: Callable[[], Tap]) -> None:
+    """Capture every app of the process, whichever framework or server takes it in from now on.
+
+    Nothing is imported: each framework and server is met when the app imports it.
+    """
+    global _everywhere, _hooked  # one capture per process
+    _everywhere = tap
+    servers.instrument(_serve)
+    if _hooked:
+        for name, module in _APP_MODULES:
+            if module in sys.modules:
+                _meet(name, sys.modules[module])
+    else:
+        _hooked = True
+        for name, module in _APP_MODULES:
+            wrapt.register_post_import_hook(functools.partial(_meet, name), module)
+
+
+def nowhere() -> None:
+    """Capture no further apps; those met already stay captured until `switch_off`."""
+    global _everywhere
+    _everywhere = None
+    servers.uninstrument()
+    for name, module in _APP_MODULES:
+        if module in sys.modules:
+            _meet(name, sys.modules[module])
+
+
+_everywhere: Callable[[], Tap] | None = None
+_hooked = False
+_APP_MODULES: Final = (
+    ("fastapi", "fastapi.applications"),
+    ("starlette", "starlette.applications"),
+    ("flask", "flask.app"),
+    ("django", "django.core.handlers.wsgi"),
+)
+
+
+def _meet(name: str, module: Any) -> None:
+    try:
+        door = importlib.import_module(f"spantap.inbound.{name}")
+        if name == "django":
+            door.instrument_everywhere(_everywhere)
+        else:
+            door.instrument_everywhere(getattr(module, _APPS[name][0][1]), _everywhere)
+    except Exception as error:  # noqa: BLE001 - a framework we cannot instrument is left alone
+        report(f"instrumenting {name}", error)
+
+
+def _serve(app: Any) -> Any:
+    """What a server is to serve instead of an app it was given."""
+    if _everywhere is None or detect(app) in _APPS:
+        return app  # frameworks with a door of their own are met there
+    return switch_on(app, None, _everywhere)
 
 
 def excluded_urls(framework: str) -> Any:

@@ -17,7 +17,7 @@ from opentelemetry.trace import TracerProvider
 from spantap.export.files import why_not_writable
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import otlp
+from spantap.otel import exporters, otlp
 from spantap.policy.decide import Unsampled
 from spantap.policy.presets import PRESETS
 from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, InvalidPatternError, Selection
@@ -168,6 +168,11 @@ class Settings:
         return PRESETS[self.preset].body_max_bytes if self.body_max_bytes is None else self.body_max_bytes
 
 
+def environment_names() -> list[str]:
+    """The variables that may be set, in the order of the table."""
+    return [PREFIX + each.name.upper() for each in fields(Settings) if not each.metadata["in_code_only"]]
+
+
 def load(keywords: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     """Settings from keyword arguments and the environment.
 
@@ -187,10 +192,8 @@ def load(keywords: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
         name = variable[len(PREFIX) :].lower()
         row = rows.get(name)
         if row is None or row.metadata["in_code_only"]:
-            known = [
-                PREFIX + each.upper() for each, known in rows.items() if not known.metadata["in_code_only"]
-            ]
-            problems.append(Problem(variable, repr(text), f"unknown setting{_did_you_mean(variable, known)}"))
+            near = _did_you_mean(variable, environment_names())
+            problems.append(Problem(variable, repr(text), f"unknown setting{near}"))
         elif text.strip() and name not in keywords:  # an empty variable means: not set
             _take(row, variable, text, values, problems)
     for name, value in keywords.items():
@@ -216,14 +219,22 @@ def _take(
 
 def _standard_problems(environ: Mapping[str, str]) -> list[Problem]:
     """Mistakes in the standard variables that would only show at the first export."""
-    if otlp.endpoint(environ) is None or otlp.protocol(environ) in otlp.PROTOCOLS:
-        return []
-    name = next(
-        each
-        for each in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-        if environ.get(each)
-    )
-    return [Problem(name, repr(environ[name]), f"use one of {', '.join(otlp.PROTOCOLS)}")]
+    problems = []
+    if otlp.endpoint(environ) is not None and otlp.protocol(environ) not in otlp.PROTOCOLS:
+        name = next(
+            each
+            for each in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+            if environ.get(each)
+        )
+        problems.append(Problem(name, repr(environ[name]), f"use one of {', '.join(otlp.PROTOCOLS)}"))
+    known = exporters.known()
+    for name in exporters.named(environ) or ():
+        if name not in known:
+            remedy = f"no such exporter is installed; there are {', '.join(sorted(known))}"
+            problems.append(
+                Problem(exporters.VARIABLE, repr(name), remedy + _did_you_mean(name, sorted(known)))
+            )
+    return problems
 
 
 def _did_you_mean(word: str, choices: Sequence[str]) -> str:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
-from opentelemetry.instrumentation._semconv import _StabilityMode
-from opentelemetry.instrumentation.asgi import asgi_getter, collect_request_attributes
+from opentelemetry.instrumentation.asgi import asgi_getter
 from opentelemetry.util.http import ExcludeList
 
 from spantap.guard import report
@@ -26,15 +25,13 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
-Describe = Callable[[Observation, Scope], None]
+RawHeaders = Iterable[tuple[bytes, bytes]]
 
 SESSION: Final = "spantap.session"  # in the scope: this request has passed a door already
 _FLUSH_SECONDS: Final = 5.0
 # Starlette's and FastAPI's own telemetry look here before they begin a SERVER span.
 _STARLETTE: Final = "starlette.opentelemetry"
 _FASTAPI: Final = "fastapi.telemetry"
-
-_request_attributes: Callable[..., dict[str, Any]] = collect_request_attributes
 
 
 class ASGIDoor:
@@ -44,23 +41,15 @@ class ASGIDoor:
         app: the app inside.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        tap: Callable[[], Tap],
-        excluded: ExcludeList | None = None,
-        describe: Describe = describe_scope,
-    ) -> None:
+    def __init__(self, app: ASGIApp, tap: Callable[[], Tap], excluded: ExcludeList | None = None) -> None:
         """Args:
         app: an ASGI 3 callable.
         tap: gives the tap when the first request comes.
         excluded: URLs that get neither span nor record (``OTEL_PYTHON_EXCLUDED_URLS``).
-        describe: fills in route and endpoint before the exchange is finished.
         """
         self.app = app
         self._tap = tap
         self._excluded = excluded
-        self._describe = describe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -68,7 +57,7 @@ class ASGIDoor:
         if kind == "http":
             session = self._open(scope)
             if session is not None:
-                await _Exchange(session, scope, receive, send, self._describe).run(self.app)
+                await _Exchange(session, scope, receive, send).run(self.app)
                 return
         elif kind == "lifespan":
             send = self._flushing(send)
@@ -80,10 +69,9 @@ class ASGIDoor:
         try:
             if self._excluded is not None and self._excluded.url_disabled(_url(scope)):
                 return None
-            seen = _observe(scope)
-            session = self._tap().open(
-                seen, scope, asgi_getter, lambda: _request_attributes(scope, _StabilityMode.HTTP)
-            )
+            tap = self._tap()
+            seen, propagated = _observe(scope, tap.propagation_fields)
+            session = tap.open(seen, scope if propagated else None, asgi_getter)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("opening a request", error)
             return None
@@ -119,26 +107,28 @@ class _Exchange:
 
     __slots__ = (
         "_complete",
-        "_describe",
         "_disconnected",
         "_receive",
+        "_request_headers",
+        "_response_headers",
         "_scope",
         "_send",
         "_session",
         "_trailers",
     )
 
-    def __init__(
-        self, session: Session, scope: Scope, receive: Receive, send: Send, describe: Describe
-    ) -> None:
+    def __init__(self, session: Session, scope: Scope, receive: Receive, send: Send) -> None:
         self._session = session
-        self._describe = describe
         self._scope = scope
         self._receive = receive
         self._send = send
+        # Copied, because the app may change the list; decoded only when the exchange is kept.
+        self._request_headers = list(scope["headers"])
+        self._response_headers: RawHeaders = ()
         self._trailers = False
         self._complete = False
         self._disconnected = False
+        session.complete = self.describe
 
     async def run(self, app: ASGIApp) -> None:
         session = self._session
@@ -205,7 +195,7 @@ class _Exchange:
                 # An iterable may be good for one reading only, and the server needs it.
                 headers = list(headers)
                 message = {**message, "headers": headers}
-            session.seen.response_headers = _decoded(headers or ())
+            self._response_headers = list(headers or ())
             last = False
         elif kind == "http.response.trailers":
             last = self._trailers and not message.get("more_trailers", False)
@@ -216,9 +206,23 @@ class _Exchange:
         else:
             last = False
         if last:
-            self._describe(session.seen, self._scope)
             session.before_last_byte()
         return message, last
+
+    def _why_incomplete(self) -> str | None:
+        seen = self._session.seen
+        if self._disconnected:
+            return "client_disconnected"
+        if seen.status is not None:
+            return "unfinished_response"
+        return None if seen.error_type is not None else "no_response"
+
+    def describe(self) -> None:
+        """What the session asks for when the exchange is made."""
+        seen = self._session.seen
+        describe_scope(seen, self._scope)
+        seen.request_headers = _decoded(self._request_headers)
+        seen.response_headers = _decoded(self._response_headers)
 
     def _fail(self, error: BaseException) -> None:
         try:
@@ -233,21 +237,23 @@ class _Exchange:
 
     def _finish(self) -> None:
         try:
-            self._describe(self._session.seen, self._scope)
-            incomplete = None
-            if not self._complete:
-                if self._disconnected:
-                    incomplete = "client_disconnected"
-                elif self._session.seen.error_type is None:
-                    incomplete = "no_response" if self._session.seen.status is None else "unfinished_response"
-            self._session.finish(incomplete)
+            self._session.finish(None if self._complete else self._why_incomplete())
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("finishing a request", error)
 
 
-def _observe(scope: Mapping[str, Any]) -> Observation:
+def _observe(scope: Mapping[str, Any], propagation_fields: frozenset[str]) -> tuple[Observation, bool]:
+    """The request as the scope tells it, and whether it may carry a trace context."""
     client = scope.get("client") or (None, None)
-    return Observation(
+    server = scope.get("server") or (None, None)
+    user_agent = None
+    propagated = not propagation_fields
+    for name, value in scope["headers"]:
+        if name == b"user-agent":
+            user_agent = value.decode("latin-1")
+        elif not propagated and name.decode("latin-1") in propagation_fields:
+            propagated = True
+    seen = Observation(
         method=scope["method"],
         scheme=scope.get("scheme", "http"),
         path=scope["path"],
@@ -256,11 +262,14 @@ def _observe(scope: Mapping[str, Any]) -> Observation:
         http_version=scope.get("http_version"),
         client_address=client[0],
         client_port=client[1],
-        request_headers=_decoded(scope["headers"]),
+        server_address=server[0],
+        server_port=server[1],
+        user_agent=user_agent,
     )
+    return seen, propagated
 
 
-def _decoded(headers: Any) -> list[tuple[str, str]]:
+def _decoded(headers: RawHeaders) -> list[tuple[str, str]]:
     # Header values are octets; latin-1 keeps each of them (RFC 9110, section 5.5).
     return [(bytes(name).decode("latin-1"), bytes(value).decode("latin-1")) for name, value in headers]
 

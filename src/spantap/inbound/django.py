@@ -6,8 +6,7 @@ Django's request objects are looked at only for what the app has evaluated alrea
 from __future__ import annotations
 
 import functools
-import weakref
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from django.core.handlers.asgi import ASGIHandler
@@ -18,12 +17,11 @@ from opentelemetry.util.http import get_excluded_urls
 from spantap.guard import report
 from spantap.inbound.asgi import SESSION, ASGIDoor
 from spantap.inbound.placement import replace_call, restore_call
+from spantap.inbound.route import remember_django
 from spantap.inbound.wsgi import WSGIDoor
-from spantap.model import Observation
 from spantap.otel.tap import Tap
 
 _DOOR: Final = "_spantap"  # on a handler: its door
-_REQUEST: Final = "spantap.django.request"  # in environ or scope: a weak reference to the request
 
 _everywhere: Callable[[], Tap] | None = None
 
@@ -40,8 +38,8 @@ def instrument(handler: Any, tap: Callable[[], Tap]) -> None:
         _place(handler, tap)
 
 
-def instrument_everywhere(tap: Callable[[], Tap]) -> None:
-    """Put a door around every handler of the process, when its first request comes."""
+def instrument_everywhere(tap: Callable[[], Tap] | None) -> None:
+    """Put a door around every handler of the process, when its first request comes; None: no more."""
     global _everywhere  # Django has one settings module per process, too
     _everywhere = tap
     _hook_calls()
@@ -53,16 +51,6 @@ def uninstrument(handler: Any) -> None:
         handler.__dict__.pop("request_class", None)
     if _everywhere is None:
         restore_call(type(handler))
-
-
-def remember(request: Any) -> None:
-    """Let the door find Django's request when the exchange ends."""
-    place = getattr(request, "environ", None)
-    if place is None:
-        place = getattr(request, "scope", None)
-    if place is not None:
-        # Weak: a strong one would make a cycle out of every request.
-        place[_REQUEST] = weakref.ref(request)
 
 
 def _hook_calls() -> None:
@@ -78,15 +66,15 @@ def _place(handler: Any, tap: Callable[[], Tap]) -> None:
         _original[ASGIHandler if isinstance(handler, ASGIHandler) else WSGIHandler], handler
     )
     if isinstance(handler, ASGIHandler):
-        handler.__dict__[_DOOR] = ASGIDoor(inner, tap, excluded, _describe)
+        handler.__dict__[_DOOR] = ASGIDoor(inner, tap, excluded)
     else:
-        handler.__dict__[_DOOR] = WSGIDoor(inner, tap, excluded, _describe)
+        handler.__dict__[_DOOR] = WSGIDoor(inner, tap, excluded)
     request_class = kind.request_class
 
     @functools.wraps(request_class, updated=())
     def remembered(*args: Any, **kwargs: Any) -> Any:
         request = request_class(*args, **kwargs)
-        remember(request)
+        remember_django(request)
         return request
 
     handler.__dict__["request_class"] = remembered
@@ -127,17 +115,6 @@ def _instrumented_asgi(original: Callable[..., Any]) -> Callable[..., Any]:
             await door(scope, receive, send)
 
     return __call__
-
-
-def _describe(seen: Observation, place: MutableMapping[str, Any]) -> None:
-    reference = place.get(_REQUEST)
-    match = getattr(reference() if reference is not None else None, "resolver_match", None)
-    if match is None or seen.route is not None:
-        return
-    route = match.route
-    # `path()` routes have no leading slash, regular expressions keep their own shape.
-    seen.route = route if route.startswith(("/", "^")) else f"/{route}"
-    seen.endpoint = match.view_name or None
 
 
 def _failed(sender: Any, request: Any = None, **_: Any) -> None:

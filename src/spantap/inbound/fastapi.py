@@ -19,22 +19,18 @@ def instrument(app: Any, tap: Callable[[], Tap]) -> None:
     starlette.instrument(app, tap, framework="FASTAPI", first_request=_settle_telemetry)
 
 
+def instrument_everywhere(cls: type, tap: Callable[[], Tap] | None) -> None:
+    """Put a door around every FastAPI app, when its first connection comes; None: no more."""
+    starlette.instrument_everywhere(cls, tap, framework="FASTAPI", first_request=_settle_telemetry)
+
+
 def uninstrument(app: Any) -> None:
-    """Undo `instrument`."""
+    """Undo `instrument`.
+
+    FastAPI's own telemetry stays off where we switched it off: the provider it would wake up
+    for is still there, and still only ours.
+    """
     starlette.uninstrument(app)
-    config = getattr(app, "_telemetry", None)
-    if isinstance(config, dict) and config.get("tracing") is _SWITCHED_OFF:
-        config["tracing"] = True
-
-
-class _SwitchedOff:
-    """False, and recognisably ours."""
-
-    def __bool__(self) -> bool:
-        return False
-
-
-_SWITCHED_OFF = _SwitchedOff()
 
 
 def _settle_telemetry(app: Any, tap: Tap) -> None:
@@ -46,4 +42,4 @@ def _settle_telemetry(app: Any, tap: Tap) -> None:
         and config.get("tracer_provider") is None
         and not config.get("auto_configure")
     ):
-        config["tracing"] = _SWITCHED_OFF
+        config["tracing"] = False

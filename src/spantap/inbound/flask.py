@@ -1,4 +1,4 @@
-"""The Flask door: the WSGI door around ``app.wsgi_app``, plus Flask's names for things."""
+"""The Flask door: the WSGI door around ``app.wsgi_app``, plus the exceptions Flask keeps to itself."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from opentelemetry.util.http import get_excluded_urls
 
 from spantap.guard import report
-from spantap.inbound.wsgi import SESSION, Environ, WSGIDoor
-from spantap.model import Observation
+from spantap.inbound.placement import replace_call
+from spantap.inbound.wsgi import SESSION, WSGIDoor
 from spantap.otel.tap import Tap
 
 
@@ -19,8 +19,30 @@ def instrument(app: Any, tap: Callable[[], Tap]) -> None:
         return
     from flask import got_request_exception
 
-    app.wsgi_app = WSGIDoor(app.wsgi_app, tap, get_excluded_urls("FLASK"), _describe)
+    app.wsgi_app = WSGIDoor(app.wsgi_app, tap, get_excluded_urls("FLASK"))
     got_request_exception.connect(_failed, app)
+
+
+def instrument_everywhere(cls: type, tap: Callable[[], Tap] | None) -> None:
+    """Put a door around every Flask app, when its first request comes; None: no more."""
+    global _everywhere  # one capture per process
+    _everywhere = tap
+    replace_call(cls, _instrumented)
+
+
+_everywhere: Callable[[], Tap] | None = None
+
+
+def _instrumented(original: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self: Any, environ: Any, start_response: Any) -> Any:  # noqa: N807
+        if _everywhere is not None and SESSION not in environ:
+            try:
+                instrument(self, _everywhere)
+            except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+                report("instrumenting a Flask app", error)
+        return original(self, environ, start_response)
+
+    return __call__
 
 
 def uninstrument(app: Any) -> None:
@@ -30,14 +52,6 @@ def uninstrument(app: Any) -> None:
     got_request_exception.disconnect(_failed, app)
     if isinstance(app.wsgi_app, WSGIDoor):
         app.wsgi_app = app.wsgi_app.app
-
-
-def _describe(seen: Observation, environ: Environ) -> None:
-    # Werkzeug leaves the request in the environ; its rule is set by the time routing is done.
-    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
-    if rule is not None and seen.route is None:
-        seen.route = rule.rule
-        seen.endpoint = rule.endpoint
 
 
 def _failed(sender: Any, exception: BaseException, **_: Any) -> None:

@@ -1,43 +1,87 @@
-"""Route and endpoint, as Starlette's and FastAPI's routers leave them in the scope."""
+"""What frameworks leave in scope and environ about who handles a request: route and endpoint.
+
+Looked for by whichever door stands outermost, so it works wherever that is. Nothing is
+imported, and nothing is evaluated that the app has not evaluated.
+"""
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
-from typing import Any
+import weakref
+from collections.abc import Mapping, MutableMapping
+from typing import Any, Final
 
 from spantap.model import Observation
 
+_DJANGO: Final = "spantap.django.request"  # a weak reference to Django's request
 
-def describe_scope(seen: Observation, scope: MutableMapping[str, Any]) -> None:
-    """Fill in route template and endpoint name, where the scope tells them and nobody has."""
-    route = scope.get("route")
-    if route is None:
+
+def describe_scope(seen: Observation, scope: Mapping[str, Any]) -> None:
+    """Fill in route template and endpoint name from an ASGI scope, unless they are known."""
+    if seen.route is not None:
         return
-    if seen.route is None:
-        template = getattr(_effective(scope, route), "path_format", None)
-        if isinstance(template, str):
-            # A mount moves its own prefix to `root_path`; what the server set there first is not
-            # part of the route.
-            mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", "")).rstrip("/")
-            if type(route).__name__ == "Mount":
-                template = "/{path}"
-            seen.route = (mounted + template) or "/"
-    if seen.endpoint is None:
-        name = getattr(route, "name", None)
-        seen.endpoint = name if isinstance(name, str) and name else qualified_name(scope.get("endpoint"))
+    route = scope.get("route")
+    if route is not None:
+        _starlette(seen, scope, route)
+    elif _DJANGO in scope:
+        _django(seen, scope)
 
 
-def _effective(scope: MutableMapping[str, Any], route: Any) -> Any:
+def describe_environ(seen: Observation, environ: Mapping[str, Any]) -> None:
+    """Fill in route template and endpoint name from a WSGI environ, unless they are known."""
+    if seen.route is not None:
+        return
+    if _DJANGO in environ:
+        _django(seen, environ)
+        return
+    # Werkzeug leaves its request there; the rule is set by the time routing is done.
+    rule = getattr(environ.get("werkzeug.request"), "url_rule", None)
+    if rule is not None:
+        seen.route, seen.endpoint = rule.rule, rule.endpoint
+
+
+def remember_django(request: Any) -> None:
+    """Let the door find Django's request when the exchange ends."""
+    place: MutableMapping[str, Any] | None = getattr(request, "environ", None)
+    if place is None:
+        place = getattr(request, "scope", None)
+    if place is not None:
+        # Weak: a strong one would make a cycle out of every request.
+        place[_DJANGO] = weakref.ref(request)
+
+
+def _starlette(seen: Observation, scope: Mapping[str, Any], route: Any) -> None:
+    template = getattr(_included(scope, route), "path_format", None)
+    if isinstance(template, str):
+        # A mount moves its own prefix to `root_path`; what the server set there first is not
+        # part of the route.
+        mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", "")).rstrip("/")
+        if type(route).__name__ == "Mount":
+            template = "/{path}"
+        seen.route = (mounted + template) or "/"
+    name = getattr(route, "name", None)
+    seen.endpoint = name if isinstance(name, str) and name else qualified_name(scope.get("endpoint"))
+
+
+def _included(scope: Mapping[str, Any], route: Any) -> Any:
     """The route with the prefixes of the routers it was included through.
 
     FastAPI keeps them beside the route since it stopped copying routes on inclusion.
     """
     fastapi = scope.get("fastapi")
-    if isinstance(fastapi, MutableMapping):
+    if isinstance(fastapi, Mapping):
         for context in fastapi.values():
             if getattr(context, "original_route", None) is route:
                 return context
     return route
+
+
+def _django(seen: Observation, place: Mapping[str, Any]) -> None:
+    match = getattr(place[_DJANGO](), "resolver_match", None)
+    if match is None:
+        return
+    # `path()` routes have no leading slash, regular expressions keep their own shape.
+    seen.route = match.route if match.route.startswith(("/", "^")) else f"/{match.route}"
+    seen.endpoint = match.view_name or None
 
 
 def qualified_name(endpoint: Any) -> str | None:

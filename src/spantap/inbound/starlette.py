@@ -7,13 +7,14 @@ span of contrib's middleware when that has put itself outermost.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, Final
 
 from opentelemetry.util.http import get_excluded_urls
 
 from spantap.guard import report
-from spantap.inbound.asgi import ASGIDoor, Receive, Scope, Send
+from spantap.inbound.asgi import SESSION, ASGIDoor, Receive, Scope, Send
 from spantap.inbound.placement import replace_call, restore_call
 from spantap.otel.tap import Tap
 
@@ -52,10 +53,10 @@ class Placement:
 
     def _place(self, app: Any) -> None:
         stack = app.middleware_stack
-        self._outer = stack if _is_contrib(stack) else None
-        self._door = ASGIDoor(stack.app if self._outer is not None else stack, self._tap, self._excluded)
-        if self._outer is not None:
-            stack.app = self._door
+        self._outer = outer = _contrib(stack)
+        self._door = ASGIDoor(stack if outer is None else outer.app, self._tap, self._excluded)
+        if outer is not None:
+            outer.app = self._door
         else:
             app.middleware_stack = self._door
         self._stack = app.middleware_stack
@@ -90,17 +91,52 @@ def instrument(
         replace_call(type(app), _instrumented)
 
 
+def instrument_everywhere(
+    cls: type,
+    tap: Callable[[], Tap] | None,
+    *,
+    framework: str = "STARLETTE",
+    first_request: Callable[[Any, Tap], None] | None = None,
+) -> None:
+    """Put a door around every app of a class, when its first connection comes; None: no more.
+
+    Args:
+        cls: Starlette, or a class that has a ``__call__`` of its own.
+        tap: gives the tap when the first request comes.
+        framework, first_request: as for `instrument`.
+    """
+    if tap is None:
+        _everywhere.pop(cls, None)
+        return
+    _everywhere[cls] = functools.partial(Placement, tap, framework, first_request)
+    replace_call(cls, _instrumented)
+
+
+_everywhere: dict[type, Callable[[], Placement]] = {}
+
+
+def _placement_of(app: Any, scope: Scope) -> Placement | None:
+    placement: Placement | None = app.__dict__.get(_DOOR)
+    if placement is None and _everywhere and SESSION not in scope:
+        # The most special class counts: FastAPI's, not Starlette's.
+        make = next((_everywhere[cls] for cls in type(app).__mro__ if cls in _everywhere), None)
+        if make is not None:
+            placement = app.__dict__[_DOOR] = make()
+    return placement
+
+
 def uninstrument(app: Any) -> None:
     """Undo `instrument`."""
     placement = app.__dict__.pop(_DOOR, None)
     if placement is not None:
         placement.remove(app)
-        restore_call(type(app))
+        if not _everywhere:
+            restore_call(type(app))
 
 
 def _instrumented(original: Callable[..., Any]) -> Callable[..., Any]:
     async def __call__(self: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: N807
-        placement = self.__dict__.get(_DOOR)
+        placement = _placement_of(self, scope)
         if placement is not None:
             placement.prepare(self, scope["type"])
         await original(self, scope, receive, send)
@@ -108,8 +144,23 @@ def _instrumented(original: Callable[..., Any]) -> Callable[..., Any]:
     return __call__
 
 
-def _is_contrib(stack: Any) -> bool:
-    kind = type(stack)
-    return (
-        kind.__name__ == "OpenTelemetryMiddleware" and kind.__module__ == "opentelemetry.instrumentation.asgi"
-    )
+def _contrib(stack: Any) -> Any | None:
+    """Contrib's middleware, when all of the app, error pages included, is inside of it.
+
+    Its SERVER span then carries the exchange, and its hooks get the span they expect. For FastAPI
+    contrib puts an error page around itself and one inside; for Starlette only around itself.
+    """
+    if _is_contrib(stack):
+        return stack
+    inner = getattr(stack, "app", None)
+    if _is_error_page(stack) and _is_contrib(inner) and _is_error_page(getattr(inner, "app", None)):
+        return inner
+    return None
+
+
+def _is_contrib(middleware: Any) -> bool:
+    return type(middleware).__module__ == "opentelemetry.instrumentation.asgi"
+
+
+def _is_error_page(middleware: Any) -> bool:
+    return type(middleware).__name__ == "ServerErrorMiddleware"

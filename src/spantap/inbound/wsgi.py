@@ -7,28 +7,26 @@ server's file wrapper stay visible, the input offers the methods it offered befo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
-from opentelemetry.instrumentation._semconv import _StabilityMode
-from opentelemetry.instrumentation.wsgi import collect_request_attributes, wsgi_getter
-from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_QUERY
+from opentelemetry.instrumentation.wsgi import wsgi_getter
 from opentelemetry.util.http import ExcludeList
 
 from spantap.guard import report
+from spantap.inbound.route import describe_environ
 from spantap.inbound.wsgi_input import tee_input
 from spantap.model import Observation
 from spantap.otel.session import Session
 from spantap.otel.tap import Tap
 
-Environ = MutableMapping[str, Any]
+Environ = dict[str, Any]  # PEP 3333: a builtin dictionary
 Write = Callable[[bytes], object]
 StartResponse = Callable[..., Write]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 SESSION: Final = "spantap.session"  # in the environ: this request has passed a door already
-_request_attributes: Callable[..., dict[str, Any]] = collect_request_attributes
-Describe = Callable[[Observation, Environ], None]
 
 
 class WSGIDoor:
@@ -38,30 +36,22 @@ class WSGIDoor:
         app: the app inside.
     """
 
-    def __init__(
-        self,
-        app: WSGIApp,
-        tap: Callable[[], Tap],
-        excluded: ExcludeList | None = None,
-        describe: Describe | None = None,
-    ) -> None:
+    def __init__(self, app: WSGIApp, tap: Callable[[], Tap], excluded: ExcludeList | None = None) -> None:
         """Args:
         app: a WSGI callable.
         tap: gives the tap when the first request comes.
         excluded: URLs that get neither span nor record (``OTEL_PYTHON_EXCLUDED_URLS``).
-        describe: fills in route and endpoint before the exchange is finished.
         """
         self.app = app
         self._tap = tap
         self._excluded = excluded
-        self._describe = describe
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
         session = self._open(environ)
         if session is None:
             return self.app(environ, start_response)
-        return _Exchange(session, environ, start_response, self._describe).run(self.app)
+        return _Exchange(session, environ, start_response).run(self.app)
 
     def _open(self, environ: Environ) -> Session | None:
         if SESSION in environ:
@@ -69,8 +59,10 @@ class WSGIDoor:
         try:
             if self._excluded is not None and self._excluded.url_disabled(_url(environ)):
                 return None
-            seen = _observe(environ)
-            session = self._tap().open(seen, environ, wsgi_getter, lambda: _attributes(environ, seen))
+            tap = self._tap()
+            fields = tap.propagation_fields
+            propagated = not fields or any(_environ_key(name) in environ for name in fields)
+            session = tap.open(_observe(environ), environ if propagated else None, wsgi_getter)
             if session is not None:
                 environ[SESSION] = session
                 if session.captured and "wsgi.input" in environ:
@@ -86,15 +78,16 @@ class WSGIDoor:
 class _Exchange:
     """One request on its way through: the `start_response` the app gets and what the server iterates."""
 
-    __slots__ = ("_describe", "_environ", "_session", "_start_response")
+    __slots__ = ("_environ", "_request", "_response_headers", "_session", "_start_response")
 
-    def __init__(
-        self, session: Session, environ: Environ, start_response: StartResponse, describe: Describe | None
-    ) -> None:
+    def __init__(self, session: Session, environ: Environ, start_response: StartResponse) -> None:
         self._session = session
         self._environ = environ
+        # Copied, because the app may change it; read only when the exchange is kept.
+        self._request = environ.copy()
+        self._response_headers: list[tuple[str, str]] = []
         self._start_response = start_response
-        self._describe = describe
+        session.complete = self.complete
 
     def run(self, app: WSGIApp) -> Iterable[bytes]:
         session = self._session
@@ -117,13 +110,8 @@ class _Exchange:
 
     def start_response(self, status: str, headers: list[tuple[str, str]], *args: Any, **kwargs: Any) -> Write:
         try:
-            seen = self._session.seen
-            seen.status = int(status[:3])
-            seen.response_headers = [
-                # Django writes a space before each cookie; around a value it means nothing.
-                (str(name), str(value).strip(" \t"))
-                for name, value in headers
-            ]
+            self._session.seen.status = int(status[:3])
+            self._response_headers = list(headers)
         except Exception as error:  # noqa: BLE001 - a malformed status is the server's to refuse
             report("noting a response", error)
         # Now, while the framework's request is still there: Flask lets go of it when the app
@@ -150,6 +138,7 @@ class _Exchange:
 
     def exhausted(self) -> None:
         self._session.response.whole = True
+        self._session.passed()
 
     def failed(self, error: BaseException) -> None:
         try:
@@ -159,10 +148,19 @@ class _Exchange:
 
     def describe(self) -> None:
         try:
-            if self._describe is not None:
-                self._describe(self._session.seen, self._environ)
+            describe_environ(self._session.seen, self._environ)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("describing a request", error)
+
+    def complete(self) -> None:
+        """What the session asks for when the exchange is made."""
+        seen = self._session.seen
+        describe_environ(seen, self._environ)
+        seen.request_headers = _headers(self._request)
+        # Django writes a space before each cookie; around a value it means nothing.
+        seen.response_headers = [
+            (str(name), str(value).strip(" \t")) for name, value in self._response_headers
+        ]
 
     def finish(self, incomplete: str | None = None) -> None:
         self.describe()
@@ -222,9 +220,20 @@ class _Body:
             raise
         finally:
             session.leave(tokens)
-            # Closed before it was exhausted: the client left, or the server wanted no body (HEAD).
-            partial = self._iterator is not None and not session.response.whole
-            exchange.finish("client_disconnected" if partial and session.seen.error_type is None else None)
+            exchange.finish(self._left_out())
+
+    def _left_out(self) -> str | None:
+        """Closed before it was exhausted: the client left. Not even begun: the server wanted no body."""
+        session = self._exchange.session
+        partial = self._iterator is not None and not session.response.whole
+        return "client_disconnected" if partial and session.seen.error_type is None else None
+
+    def __del__(self) -> None:
+        """A server that has failed may never close the response: Werkzeug's, when its client is gone.
+
+        The app's own ``close`` is not called here either, as it would not be without us.
+        """
+        self._exchange.finish(self._left_out())
 
 
 class _SizedBody(_Body):
@@ -236,29 +245,47 @@ class _SizedBody(_Body):
         return len(self._result)  # type: ignore[arg-type]
 
 
-def _observe(environ: Mapping[str, Any]) -> Observation:
-    protocol = environ.get("SERVER_PROTOCOL", "")
-    port = environ.get("REMOTE_PORT")
+def _observe(environ: Environ) -> Observation:
+    get = environ.get
+    host, port = _server(get("HTTP_HOST"), get("SERVER_PORT"))
+    client_port = str(get("REMOTE_PORT") or "")
     return Observation(
         method=environ["REQUEST_METHOD"],
-        scheme=environ.get("wsgi.url_scheme", "http"),
+        scheme=get("wsgi.url_scheme", "http"),
         path=_path(environ),
-        query=environ.get("QUERY_STRING", ""),
+        query=get("QUERY_STRING", ""),
         start=time.time_ns(),
-        http_version=protocol.removeprefix("HTTP/") or None,
-        client_address=environ.get("REMOTE_ADDR") or None,
-        client_port=int(port) if port and str(port).isdigit() else None,
-        request_headers=_headers(environ),
+        http_version=get("SERVER_PROTOCOL", "").removeprefix("HTTP/") or None,
+        client_address=get("REMOTE_ADDR") or None,
+        client_port=int(client_port) if client_port.isdigit() else None,
+        server_address=host,
+        server_port=port,
+        user_agent=get("HTTP_USER_AGENT"),
     )
 
 
-def _path(environ: Mapping[str, Any]) -> str:
+def _server(host: str | None, port: Any) -> tuple[str | None, int | None]:
+    """The name the client called, without its port, and the port the server listens on."""
+    if host:
+        name, colon, digits = host.rpartition(":")
+        host = name if colon and digits.isdigit() else host
+    return host or None, int(port) if str(port or "").isdigit() else None
+
+
+def _path(environ: Environ) -> str:
     # PEP 3333: the environ holds octets as latin-1 characters.
-    raw = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    raw: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+    if raw.isascii():
+        return raw or "/"
     try:
-        return str(raw).encode("latin-1").decode("utf-8", "replace") or "/"
+        return raw.encode("latin-1").decode("utf-8", "replace")
     except UnicodeEncodeError:
-        return str(raw)
+        return raw
+
+
+@lru_cache(maxsize=64)
+def _environ_key(name: str) -> str:
+    return "HTTP_" + name.upper().replace("-", "_")
 
 
 def _headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -272,24 +299,11 @@ def _headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
     return headers
 
 
-def _attributes(environ: Environ, seen: Observation) -> dict[str, Any]:
-    """Contrib's start attributes, plus path and query, which it sets only for some servers."""
-    attributes = {
-        name: value
-        for name, value in _request_attributes(environ, _StabilityMode.HTTP).items()
-        if value is not None
-    }
-    attributes.setdefault(URL_PATH, seen.path)
-    if seen.query:
-        attributes[URL_QUERY] = seen.query
-    return attributes
-
-
 def _content_length(environ: Mapping[str, Any]) -> int | None:
     value = str(environ.get("CONTENT_LENGTH") or "")
     return int(value) if value.isdigit() else None
 
 
-def _url(environ: Mapping[str, Any]) -> str:
+def _url(environ: Environ) -> str:
     host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME')}:{environ.get('SERVER_PORT')}"
     return f"{environ.get('wsgi.url_scheme', 'http')}://{host}{_path(environ)}"

@@ -47,6 +47,7 @@ class Observation:
     client_port: int | None = None
     server_address: str | None = None
     server_port: int | None = None
+    user_agent: str | None = None
     request_headers: list[tuple[str, str]] = field(default_factory=list)
     response_headers: list[tuple[str, str]] = field(default_factory=list)
     request_body: Collected = field(default_factory=Collected)

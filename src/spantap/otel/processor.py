@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanKind
 
 from spantap.guard import report
 from spantap.model import Exchange
@@ -72,12 +74,19 @@ class CaptureProcessor(SpanProcessor):
         self.sessions: dict[int, Session] = {}
         self._parked: deque[tuple[float, Session]] = deque()
         self._abandoned: deque[int] = deque()
+        self._observed: weakref.WeakSet[Span] = weakref.WeakSet()
         self._lock = threading.Lock()
 
     # The SDK's side ---------------------------------------------------------------------------
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Nothing to do at the start."""
+        """Remember SERVER spans: only of those shall we hear the end."""
+        if span.kind is SpanKind.SERVER:
+            self._observed.add(span)
+
+    def observes(self, span: object) -> bool:
+        """Whether the span's provider is one of those we are attached to."""
+        return span in self._observed
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take the ended span: with its exchange, parked until the exchange ends, or as it is."""
@@ -161,6 +170,15 @@ class CaptureProcessor(SpanProcessor):
                 due.append(self._parked.popleft()[1])
         for session in due:
             session.settle()
+
+    def settle_open(self) -> None:
+        """The process ends: emit every exchange that has begun to answer, as far as it came.
+
+        A signal handler that ends the process may do so in the middle of our own work.
+        """
+        for session in list(self.sessions.values()):
+            if session.seen.status is not None:
+                session.settle("process_ended")
 
     def flush(self, timeout: float) -> bool:
         """Send what is queued.

@@ -19,6 +19,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.semconv.attributes.url_attributes import URL_QUERY
 from opentelemetry.trace import Span, SpanContext, SpanKind
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -58,6 +59,8 @@ class Session:
         span: the SERVER span of the request.
         owned: the span is ours to end.
         captured: the exchange is wanted; when False only the span is kept right.
+        complete: set by the door: fills in what is cheaper to find out at the end (headers,
+            route); called before the exchange is made, perhaps on the finisher's thread.
     """
 
     __slots__ = (
@@ -66,6 +69,7 @@ class Session:
         "_done",
         "_early",
         "_ended",
+        "_enriches",
         "_exception",
         "_lock",
         "_outcome",
@@ -73,6 +77,7 @@ class Session:
         "_settled",
         "_tap",
         "captured",
+        "complete",
         "context",
         "owned",
         "request",
@@ -98,8 +103,10 @@ class Session:
         self.owned = owned
         self.captured = captured
         self.context = span.get_span_context()
+        self.complete: Callable[[], None] | None = None
         self._parent = parent
         self._context = context
+        self._enriches = tap.enriches(span, owned=owned)
         self._current = Current(seen) if captured else NOBODY
         limits = tap.limits
         self.request = BodyRecorder(limits.collect_request if captured else 0)
@@ -195,15 +202,20 @@ class Session:
             self._emit(span, outcome)
         return not self._settled
 
-    def settle(self) -> None:
-        """Waiting is over: emit what there is, marked incomplete when the body never ended."""
+    def settle(self, reason: str = "timeout") -> None:
+        """Waiting is over: emit what there is.
+
+        Args:
+            reason: what the record is marked incomplete with, if the response never ended.
+        """
         with self._lock:
             outcome, ended = self._outcome, self._ended
         if outcome is None:
-            self.seen.end = time.time_ns()
-            self.seen.incomplete = self.seen.incomplete or "timeout"
+            self.seen.end = self.seen.end or time.time_ns()
+            if not self.response.whole:
+                self.seen.incomplete = self.seen.incomplete or reason
             outcome = self._decided()
-        self._emit(ended or self._made_span(), outcome)
+        self._emit(ended or self._made_span, outcome)
 
     # What follows runs once, at the end ---------------------------------------------------------
 
@@ -214,12 +226,12 @@ class Session:
         with self._lock:
             self._outcome = outcome
             ended = self._ended
-        if not self.owned and ended is None:
+        if not self.owned and ended is None and self._tap.processor.observes(self.span):
             self._tap.processor.park(self)
             return
         if self.owned:
             self.span.end(end_time=self.seen.end)  # the processor calls `span_ended`
-        # Not yet emitted: the span ended early, was not recorded, or its provider is not the SDK's.
+        # Not yet emitted: the span ended early, was not recorded, or its end is not told to us.
         self._emit(ended or self._made_span, outcome)
 
     def _final_outcome(self) -> Outcome:
@@ -235,20 +247,26 @@ class Session:
 
     def _write_early(self) -> None:
         """Decide now and write on the live span, when others will end it and want to see it."""
-        if self.captured and not self.owned and self._tap.enriches_live and self.span.is_recording():
+        if self.captured and not self.owned and self._enriches and self.span.is_recording():
             self._early = self._decided()
             self._write_live(self._early)
 
     def _decided(self) -> Outcome:
         """Run the policy over what was seen; a failure of ours keeps nothing."""
         tally = Tally()
-        if not self.captured:
-            return Outcome(Drop("not_selected"), tally)
         seen, tap, current = self.seen, self._tap, self._current
         try:
+            if not self.captured:
+                if self.complete is not None:
+                    self.complete()
+                return Outcome(Drop("not_selected"), tally)
             drop = decide(
                 sampled=seen.sampled, unsampled=tap.unsampled, skipped=current.skipped, kept=current.kept
             )
+            if drop is not None and not self.span.is_recording():
+                return Outcome(drop, tally)
+            if self.complete is not None:
+                self.complete()
             if drop is not None:
                 return Outcome(drop, tally)
             seen.request_body = self.request.collected()
@@ -264,10 +282,14 @@ class Session:
             return
         try:
             exchange = outcome.exchange
-            if isinstance(exchange, Exchange) and self._tap.enriches_live:
+            if isinstance(exchange, Exchange) and self._enriches:
                 span.set_attributes(full_attributes(exchange, span))
             else:
                 span.set_attributes(plain_attributes(exchange, seen))
+                if self.owned and isinstance(exchange, Drop):
+                    query = self._tap.pipeline.clean_query(seen.query)
+                    if query:
+                        span.set_attribute(URL_QUERY, query)
             if not self.owned:
                 return
             if seen.route:
@@ -304,6 +326,8 @@ class Session:
         tap = self._tap
         tap.processor.forget(self)
         tap.count(outcome.exchange)
+        if isinstance(outcome.exchange, Drop) and not self.context.trace_flags.sampled:
+            return
         ended = span() if callable(span) else span
         if isinstance(outcome.exchange, Exchange):
             tap.processor.emit(ended, outcome.exchange, outcome.tally)

@@ -7,8 +7,8 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -17,7 +17,7 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import Span, SpanKind
 
 from spantap.capture.limits import CaptureLimits
 from spantap.codec.attributes import KNOWN_METHODS
@@ -27,6 +27,7 @@ from spantap.otel.budget import Budget
 from spantap.otel.finisher import Finisher
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.session import Session
+from spantap.otel.start import start_attributes
 from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
 from spantap.policy.pipeline import Pipeline
@@ -78,14 +79,17 @@ class Tap:
         self._budget = budget
         self._tracing: Tracing | None = None
         self._counts: Counter[str] = Counter()
+        self._open = 0
+        self._count_lock = threading.Lock()
         self._bind_lock = threading.Lock()
         self._gave_up = 0.0
         _taps.add(self)
 
-    @property
-    def enriches_live(self) -> bool:
-        """Whether exchanges are written on live spans, for the app's own exporters."""
-        return self._options.live_bodies and not self.tracing.own
+    def enriches(self, span: Span, *, owned: bool) -> bool:
+        """Whether an exchange is written on its live span, because others than we export it."""
+        if not self._options.live_bodies:
+            return False
+        return not self.tracing.own or not (owned or self.processor.observes(span))
 
     @property
     def tracing(self) -> Tracing:
@@ -95,10 +99,24 @@ class Tap:
             with self._bind_lock:
                 tracing = self._tracing
                 if tracing is None:
-                    tracing = bind(self.processor, self._options.tracer_provider)
-                    if not tracing.own:
-                        self.processor.leave_spans_to_the_app()
-                    self._tracing = tracing
+                    tracing = self._bound(bind(self.processor, self._options.tracer_provider))
+        return tracing
+
+    def adopt(self, provider: trace.TracerProvider, *, own: bool) -> None:
+        """Bind to this provider now, unless a request was faster.
+
+        Args:
+            provider: gets our processor.
+            own: it exports nothing by itself, so that all export is ours.
+        """
+        with self._bind_lock:
+            if self._tracing is None:
+                self._bound(replace(bind(self.processor, provider), own=own))
+
+    def _bound(self, tracing: Tracing) -> Tracing:
+        if not tracing.own:
+            self.processor.leave_spans_to_the_app()
+        self._tracing = tracing
         return tracing
 
     @property
@@ -107,23 +125,21 @@ class Tap:
         return self._tracing is not None
 
     @property
+    def propagation_fields(self) -> frozenset[str]:
+        """Lower-case names of the headers that carry trace context; empty when any might."""
+        return self.tracing.propagation_fields
+
+    @property
     def resource(self) -> Resource:
         """What describes the service."""
         return self.tracing.resource
 
-    def open(
-        self,
-        seen: Observation,
-        carrier: Any,
-        getter: Getter[Any],
-        attributes: Callable[[], Mapping[str, Any]],
-    ) -> Session | None:
+    def open(self, seen: Observation, carrier: Any, getter: Getter[Any]) -> Session | None:
         """A session for a request that has just arrived.
 
         Args:
-            seen: what is known of it: method, path, start, client.
-            carrier, getter: where its trace context is read from.
-            attributes: makes the start attributes of a span of our own; called only when needed.
+            seen: what is known of it: method, path, start, client, server.
+            carrier, getter: where its trace context is read from; a carrier of None has none.
 
         Returns:
             The session; None when nothing is to be done with this request.
@@ -140,17 +156,15 @@ class Tap:
             session = Session(self, seen, span, owned=False, captured=True)
             parent = getattr(span, "parent", None)
         else:
-            context = propagate.extract(carrier, context=otel_context.get_current(), getter=getter)
+            context = otel_context.get_current()
+            if carrier is not None:
+                context = propagate.extract(carrier, context=context, getter=getter)
             parent = trace.get_current_span(context).get_span_context()
-            start = dict(attributes())
-            # Not yet: it is written when the exchange ends, clean.
-            start.pop("url.query", None)
-            _split_port(start)
             span = tracing.tracer.start_span(
                 self.method_name(seen.method),
                 context=context,
                 kind=SpanKind.SERVER,
-                attributes=start,
+                attributes=start_attributes(seen),
                 start_time=seen.start,
             )
             if not span.get_span_context().is_valid:
@@ -166,8 +180,8 @@ class Tap:
                 parent=parent,
                 context=trace.set_span_in_context(span, context),
             )
-            seen.server_address = _text(start.get("server.address"))
-            seen.server_port = start.get("server.port")
+        with self._count_lock:
+            self._open += 1
         self._describe(seen, session, parent)
         if span.is_recording() and isinstance(span, ReadableSpan):
             processor.sessions[session.context.span_id] = session
@@ -188,12 +202,25 @@ class Tap:
 
     def count(self, outcome: Exchange | Drop) -> None:
         """Count what came of a session."""
-        self._counts[outcome.reason if isinstance(outcome, Drop) else "captured"] += 1
+        with self._count_lock:
+            self._open -= 1
+            self._counts[outcome.reason if isinstance(outcome, Drop) else "captured"] += 1
+
+    def wait_for_open(self, timeout: float) -> None:
+        """Let requests that are just ending end.
+
+        A client has its answer before the server calls ``close()`` on the response; a process
+        that ends in between would lose the record of what it has answered.
+        """
+        deadline = time.monotonic() + timeout
+        while self._open > 0 and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     @property
     def counts(self) -> Mapping[str, int]:
         """``captured`` exchanges, and exchanges not kept by reason, since the process began."""
-        return dict(self._counts)
+        with self._count_lock:
+            return dict(self._counts)
 
     def flush(self, timeout: float) -> bool:
         """Finish and send everything up to now; False when the timeout (seconds) came first."""
@@ -220,20 +247,9 @@ class Tap:
         self.processor.reset_after_fork()
         self._budget.reset_after_fork()
         self._bind_lock = threading.Lock()
+        self._count_lock = threading.Lock()
+        self._open = 0
         self._counts.clear()
-
-
-def _split_port(attributes: dict[str, Any]) -> None:
-    """Contrib leaves the port in ``server.address``, where the conventions want the name alone."""
-    address = str(attributes.get("server.address", ""))
-    name, _, port = address.rpartition(":")
-    if name and port.isdigit() and not name.endswith(":"):
-        attributes["server.address"] = name
-        attributes.setdefault("server.port", int(port))
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 _taps: weakref.WeakSet[Tap] = weakref.WeakSet()

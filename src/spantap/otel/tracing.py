@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from opentelemetry import trace
+from opentelemetry import propagate, trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import ProxyTracerProvider, Tracer
@@ -30,12 +30,15 @@ class Tracing:
         provider: where it came from.
         own: the provider is ours, so its spans reach only our processor.
         resource: what describes the service; for spans we make ourselves.
+        propagation_fields: lower-case names of the headers that carry trace context; empty when
+            the propagator does not tell.
     """
 
     tracer: Tracer
     provider: trace.TracerProvider
     own: bool
     resource: Resource
+    propagation_fields: frozenset[str]
 
     @property
     def service(self) -> str | None:
@@ -71,4 +74,5 @@ def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None)
         provider=found,
         own=own,
         resource=resource if isinstance(resource, Resource) else Resource.create(),
+        propagation_fields=frozenset(each.lower() for each in propagate.get_global_textmap().fields),
     )

@@ -60,6 +60,10 @@ class Pipeline:
         self._request_limits = BodyLimits(limits.request_body, limits.collect_request)
         self._response_limits = BodyLimits(limits.response_body, limits.collect_response)
 
+    def clean_query(self, query: str) -> str:
+        """The query string as it may stand on a span without an exchange."""
+        return self._redactor.query(query, Tally()) if query and self._options.query else ""
+
     def clean_text(self, text: str, tally: Tally | None = None) -> str:
         """Free text (an exception's message, a stack trace) without secrets."""
         return self._redactor.text(text, tally or Tally())

@@ -1,0 +1,118 @@
+"""Span exporters by name: what ``OTEL_TRACES_EXPORTER`` lists, ours and anybody's.
+
+Ours are entry points too (``spantap_sqlite``, ...), so that the list works whichever distro
+reads it. Where our own queue writes to the same place already, they stand aside: a
+destination given twice is one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.util._importlib_metadata import entry_points
+
+from spantap.export.jsonl import JSONLSink
+from spantap.export.sink import Sink
+from spantap.export.sqlite import SQLiteSink
+from spantap.otel.exporter import SinkExporter
+
+VARIABLE: Final = "OTEL_TRACES_EXPORTER"
+GROUP: Final = "opentelemetry_traces_exporter"
+# What `otlp` and the names the SDK makes of it stand for; `otel.otlp` opens them.
+OTLP: Final = frozenset({"otlp", "otlp_proto_http", "otlp_proto_grpc"})
+
+_SQLITE_PATH: Final = "OTEL_PYTHON_SPANTAP_SQLITE_PATH"
+_JSONL_PATH: Final = "OTEL_PYTHON_SPANTAP_JSONL_PATH"
+DEFAULT_SQLITE: Final = "spantap.db"
+DEFAULT_JSONL: Final = "spantap.jsonl"
+
+_served: set[tuple[str, str]] = set()
+
+
+def named(environ: Mapping[str, str] = os.environ) -> tuple[str, ...] | None:
+    """The exporters the environment lists; None when it lists nothing, empty for ``none``."""
+    text = environ.get(VARIABLE, "").strip()
+    if not text:
+        return None
+    names = tuple(each.strip() for each in text.split(",") if each.strip())
+    return tuple(each for each in names if each.lower() != "none")
+
+
+def known() -> set[str]:
+    """The names of all exporters installed."""
+    return {"otlp", *(each.name for each in entry_points(group=GROUP))}
+
+
+def sink_named(name: str, environ: Mapping[str, str] = os.environ) -> Sink | None:
+    """A sink for one of our own names; None for others."""
+    if name == "spantap_sqlite":
+        return SQLiteSink(environ.get(_SQLITE_PATH) or DEFAULT_SQLITE)
+    if name == "spantap_jsonl":
+        return JSONLSink(environ.get(_JSONL_PATH) or DEFAULT_JSONL)
+    return None
+
+
+def serve(sink: Sink) -> None:
+    """Our own queue writes there from now on."""
+    _served.add((sink.name, sink.target))
+
+
+class _Named(SinkExporter):
+    """An exporter somebody else's pipeline has made from its name."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Write the batch, unless our own queue writes there already."""
+        if (self.sink.name, self.sink.target) in _served:
+            return SpanExportResult.SUCCESS
+        return super().export(spans)
+
+
+class SQLiteExporter(_Named):
+    """``OTEL_TRACES_EXPORTER=spantap_sqlite``: exchanges into a SQLite file."""
+
+    def __init__(self, path: str | None = None) -> None:
+        """Args:
+        path: the file; ``OTEL_PYTHON_SPANTAP_SQLITE_PATH``, else ./spantap.db when None.
+        """
+        super().__init__(SQLiteSink(path or os.environ.get(_SQLITE_PATH) or DEFAULT_SQLITE))
+
+
+class JSONLExporter(_Named):
+    """``OTEL_TRACES_EXPORTER=spantap_jsonl``: exchanges as JSON lines."""
+
+    def __init__(self, path: str | None = None) -> None:
+        """Args:
+        path: the file; ``OTEL_PYTHON_SPANTAP_JSONL_PATH``, else ./spantap.jsonl when None.
+        """
+        super().__init__(JSONLSink(path or os.environ.get(_JSONL_PATH) or DEFAULT_JSONL))
+
+
+class ForeignDelivery:
+    """Somebody's exporter, driven by our worker: it gets clean copies."""
+
+    def __init__(self, name: str) -> None:
+        """Args:
+        name: its entry point.
+
+        Raises:
+            LookupError: there is no exporter of that name.
+        """
+        found: Any = next(iter(entry_points(group=GROUP, name=name)), None)
+        if found is None:
+            raise LookupError(f"no exporter named {name!r} is installed")
+        self._exporter: SpanExporter = found.load()()
+
+    def deliver(self, spans: Sequence[ReadableSpan], /) -> bool:
+        """Export one batch."""
+        return self._exporter.export(spans) is SpanExportResult.SUCCESS
+
+    def close(self) -> None:
+        """Shut the exporter down."""
+        self._exporter.shutdown()
+
+    def interrupt(self) -> None:
+        """An exporter we do not know cannot be hurried."""
