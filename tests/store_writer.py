@@ -1,8 +1,9 @@
-"""Writes a hundred exchanges to a store: python -m store_writer KIND PATH NUMBER."""
+"""Writes a hundred exchanges to a store: python -m store_writer KIND PATH NUMBER [START]."""
 
 from __future__ import annotations
 
 import sys
+import time
 
 from exchanges import START, exchange
 from spantap.export.jsonl import JSONLSink
@@ -27,4 +28,7 @@ def write_many(kind: str, path: str, worker: int) -> None:
 
 
 if __name__ == "__main__":
+    start = float(sys.argv[4]) if len(sys.argv) > 4 else 0.0
+    while time.time() < start:  # not asleep: all processes are to begin within microseconds
+        pass
     write_many(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,17 @@ def test_several_processes_share_a_store(kind: str, tmp_path: Path) -> None:
     wanted = {numbered(number, worker).span_id for number in range(100) for worker in range(4)}
     assert {each.span_id for each in read} == wanted
     assert len(read) == 400
+
+
+def test_processes_that_open_a_store_at_once(tmp_path: Path) -> None:
+    """Workers that make a new file together, as a server's do, all write to it."""
+    for attempt in range(4):
+        path, start = tmp_path / f"{attempt}.db", str(time.time() + 1.5)
+        command = [sys.executable, "-m", "store_writer", "sqlite", str(path)]
+        writers = [subprocess.Popen([*command, str(worker), start], cwd=TESTS) for worker in range(6)]
+
+        assert [writer.wait(60) for writer in writers] == [0] * 6
+        assert len(SQLiteSink(path).read(limit=1000)) == 600
 
 
 def test_sqlite_gives_back_what_was_stored(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -42,7 +43,7 @@ CREATE TABLE IF NOT EXISTS exchanges (
 CREATE INDEX IF NOT EXISTS exchanges_start ON exchanges (start);
 """
 
-_HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'exchanges'"
+HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'exchanges'"
 
 _INSERT: Final = """
 INSERT OR IGNORE INTO exchanges
@@ -111,7 +112,7 @@ class SQLiteSink:
         query = f"SELECT record FROM exchanges WHERE {where} ORDER BY start DESC, rowid DESC LIMIT ?"  # noqa: S608
         # Not read-only: the last reader of a WAL file may have to create its shared memory.
         with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
-            if not connection.execute(_HAS_TABLE).fetchone():
+            if not connection.execute(HAS_TABLE).fetchone():
                 return []  # the first writer has created the file, but not yet the table
             rows = connection.execute(query, [*parameters, limit]).fetchall()
         return [from_record(orjson.loads(record)) for (record,) in rows]
@@ -128,11 +129,25 @@ class SQLiteSink:
             create_private(self.path)
             # Opened and used on the worker; closed by whoever shuts down.
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
+            _prepare(connection)
+            self._connection, self._pid = connection, os.getpid()
+        return self._connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """WAL mode and the table. Several processes may do so at once, the first time."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.executescript(_SCHEMA)
-            self._connection, self._pid = connection, os.getpid()
-        return self._connection
+            return
+        except sqlite3.OperationalError as error:
+            # Changing the journal mode does not wait for another process's lock as all else does.
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _row(exchange: Exchange) -> tuple[Any, ...]:
