@@ -1,9 +1,9 @@
 """However the process ends, what is queued is delivered first, within a bound.
 
-Four ways, because no one covers all: `atexit`; the signal that ends a process which does not
-handle it (SIGTERM); the end of a `multiprocessing` child, which skips `atexit`; and uvicorn,
-which restores the default handler and raises the signal anew when it has shut down. ASGI's
-``lifespan.shutdown`` is seen by the door itself.
+Three ways, because no one covers all: `atexit`; the signal that ends a process which does not
+handle it (SIGTERM); and uvicorn, which restores the default handler and raises the signal anew
+when it has shut down. ASGI's ``lifespan.shutdown`` is seen by the door itself, the end of a
+`multiprocessing` child, which skips `atexit`, by the queues.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
-import multiprocessing.util
 import os
 import signal
 import threading
@@ -37,8 +36,6 @@ def at_end(finish: Finish) -> None:
         return
     _hooked = True
     atexit.register(_run)
-    # Lower than the default of the queues of multiprocessing itself.
-    multiprocessing.util.Finalize(None, _run, exitpriority=-1)
     wrapt.register_post_import_hook(_uvicorn, "uvicorn.server")
     _chain_sigterm()
 

@@ -60,10 +60,13 @@ asgi = get_asgi_application()
 async def app(scope, receive, send):
     if scope["type"] != "http":
         raise ValueError("no lifespan")
-    message = await receive()
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": message["body"]})
+    await send({"type": "http.response.body", "body": body})
 """,
     "wsgi": """
 def app(environ, start_response):
@@ -83,6 +86,11 @@ CASES = {
     "flask on gunicorn": ("flask", [*GUNICORN, "app:app"]),
     "django on gunicorn": ("django", [*GUNICORN, "--threads=2", "app:app"]),
     "wsgi on gunicorn, preloaded": ("wsgi", [*GUNICORN, "--preload", "--workers=2", "app:app"]),
+    "asgi on hypercorn": ("asgi", ["hypercorn", "--bind=127.0.0.1:{port}", "app:app"]),
+    "asgi on daphne": ("asgi", ["daphne", "-p", "{port}", "app:app"]),
+    "asgi on granian": ("asgi", ["granian", "--interface=asgi", "--port={port}", "app:app"]),
+    "wsgi on granian": ("wsgi", ["granian", "--interface=wsgi", "--port={port}", "app:app"]),
+    "wsgi on waitress": ("wsgi", ["waitress-serve", "--listen=127.0.0.1:{port}", "app:app"]),
     "flask run": ("flask", ["flask", "--app=app", "run", "--port={port}"]),
 }
 

@@ -7,6 +7,7 @@ starts empty; the parent delivers what it had.
 
 from __future__ import annotations
 
+import multiprocessing.util
 import os
 import threading
 import time
@@ -72,6 +73,7 @@ class DeliveryStats:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
 
+_EXIT_SECONDS: Final = 5.0
 _TICK: Final = 60.0  # an idle worker wakes this often; only a safety net
 
 
@@ -189,6 +191,9 @@ class DeliveryQueue:
             self._drop_all("shutdown")
             return
         self._worker = worker
+        # A child of multiprocessing skips `atexit`, and forgets what was registered before it
+        # began: granian's workers, and hypercorn's.
+        multiprocessing.util.Finalize(None, self.flush, args=(_EXIT_SECONDS,), exitpriority=0)
 
     def _drop_all(self, reason: str) -> None:
         self._dropped[reason] += len(self._items)
