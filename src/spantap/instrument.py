@@ -15,6 +15,7 @@ import wrapt
 from spantap.guard import report
 from spantap.inbound import servers
 from spantap.inbound.asgi import ASGIDoor
+from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.wsgi import WSGIDoor
 from spantap.model import ConfigurationError, Problem
 from spantap.otel.tap import Tap
@@ -147,13 +148,6 @@ def _serve(app: Any) -> Any:
     if _everywhere is None or detect(app) in _APPS:
         return app  # frameworks with a door of their own are met there
     return switch_on(app, None, _everywhere)
-
-
-def excluded_urls(framework: str) -> Any:
-    """The rules of ``OTEL_PYTHON_<framework>_EXCLUDED_URLS``, or else of ``OTEL_PYTHON_EXCLUDED_URLS``."""
-    from opentelemetry.util.http import get_excluded_urls
-
-    return get_excluded_urls(framework)
 
 
 def _checked(app: Any, framework: str | None) -> str:

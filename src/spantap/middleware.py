@@ -7,7 +7,7 @@ from typing import Any
 
 from spantap.configuration import current_tap, ensure_configured
 from spantap.inbound import asgi, wsgi
-from spantap.instrument import excluded_urls
+from spantap.inbound.excluded import excluded_urls
 
 
 class ASGIMiddleware(asgi.ASGIDoor):

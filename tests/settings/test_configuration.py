@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import spantap
 from asgi_client import call, responding, scope
 from spantap.export.memory import MemorySink
+from spantap.export.sqlite import SQLiteSink
 
 PROVIDER = TracerProvider(shutdown_on_exit=False)
 
@@ -196,9 +201,155 @@ def test_exit_delivers_what_is_queued(tmp_path: Path) -> None:
         "    body.close()\n",
         cwd=tmp_path,
     )
-    from spantap.export.sqlite import SQLiteSink
-
     assert done.returncode == 0, done.stderr
     stored = SQLiteSink(tmp_path / "spantap.db").read()
     assert [each.request.path for each in reversed(stored)] == [f"/{number}" for number in range(20)]
     assert (tmp_path / "spantap.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_excluded_urls_get_neither_span_nor_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OTEL_PYTHON_EXCLUDED_URLS means what it means everywhere; the framework's own list goes first."""
+    exporter, memory = InMemorySpanExporter(), MemorySink()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setenv("OTEL_PYTHON_EXCLUDED_URLS", "internal,^http://[^/]+/hidden$")
+    handle = spantap.configure(destinations=[memory], tracer_provider=provider)
+    app = spantap.instrument_app(responding(b"{}"))
+    monkeypatch.setenv("OTEL_PYTHON_ASGI_EXCLUDED_URLS", "other")
+    another = spantap.instrument_app(responding(b"{}"))
+
+    for path in ("/internal/x", "/hidden", "/hidden/not", "/other"):
+        assert call(app, scope("GET", path))[0]["status"] == 200
+    call(another, scope("GET", "/other"))
+    call(another, scope("GET", "/internal/x"))
+
+    assert handle.flush(5)
+    assert [each.request.path for each in reversed(memory.read())] == ["/hidden/not", "/other", "/internal/x"]
+    assert len(exporter.get_finished_spans()) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "seen"),
+    [
+        ({}, (True, True, True, True)),
+        ({"preset": "metadata"}, (False, False, False, False)),
+        ({"request_bodies": False}, (False, True, True, True)),
+        ({"response_bodies": False}, (True, False, True, True)),
+        ({"headers": False}, (True, True, False, True)),
+        ({"query": False}, (True, True, True, False)),
+        ({"body_max_bytes": 0}, (False, False, True, True)),
+    ],
+)
+def test_what_is_switched_off_is_not_captured(settings: dict[str, Any], seen: tuple[bool, ...]) -> None:
+    """Each switch takes away exactly its part of the record; sizes stay."""
+    memory = MemorySink()
+    handle = spantap.configure(destinations=[memory], tracer_provider=PROVIDER, **settings)
+    app = spantap.instrument_app(responding(b'{"b":2}'))
+
+    call(app, scope("POST", "/a", [("content-type", "application/json")], "q=1"), b'{"a":1}')
+
+    assert handle.flush(5)
+    (exchange,) = memory.read()
+    request, response = exchange.request, exchange.response
+    shown = (request.body.content, response.body.content, request.headers, request.query)
+    assert tuple(bool(each) for each in shown) == seen
+    assert (request.body.size, response.body.size) == (7, 7)
+
+
+def test_bodies_are_cut_where_the_setting_says() -> None:
+    """BODY_MAX_BYTES is the number of bytes shown; presets have theirs."""
+    for settings, shown in (({"body_max_bytes": 100}, 100), ({"preset": "portable"}, 2048), ({}, 9000)):
+        memory = MemorySink()
+        handle = spantap.configure(destinations=[memory], tracer_provider=PROVIDER, **settings)  # type: ignore[arg-type]
+        body = b"x" * (9000 if not settings else shown + 500)
+        call(spantap.instrument_app(responding(body, content_type=b"text/plain")), scope("GET", "/a"))
+        assert handle.shutdown(5)
+
+        (exchange,) = memory.read()
+        assert len(str(exchange.response.body.content)) == shown
+        assert exchange.response.body.truncated is bool(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "captured"),
+    [
+        ({}, ["/api/a", "/other"]),
+        ({"include_urls": "/api/*"}, ["/api/a"]),
+        ({"include_urls": "re:health"}, ["/healthz"]),
+        ({"exclude_urls": ["/api/*"]}, ["/other"]),
+        ({"include_urls": ["/api/*"], "exclude_urls": "re:a$"}, []),
+        ({"exclude_methods": []}, ["/api/a", "/other", "/options"]),
+    ],
+)
+def test_what_is_looked_at(settings: dict[str, Any], captured: list[str]) -> None:
+    """Paths and methods are selected as the settings say; exclusion beats inclusion."""
+    memory = MemorySink()
+    handle = spantap.configure(destinations=[memory], tracer_provider=PROVIDER, **settings)
+    app = spantap.instrument_app(responding(b"{}"))
+
+    for method, path in (("GET", "/api/a"), ("GET", "/other"), ("GET", "/healthz"), ("OPTIONS", "/options")):
+        assert call(app, scope(method, path))[0]["status"] == 200
+
+    assert handle.flush(5)
+    assert [each.request.path for each in reversed(memory.read())] == captured
+    assert handle.stats().not_kept.get("not_selected", 0) == 4 - len(captured)
+
+
+def test_keys_of_ones_own() -> None:
+    """REDACT_KEYS masks further names, KEEP_KEYS leaves names readable."""
+    memory = MemorySink()
+    handle = spantap.configure(
+        destinations=[memory], tracer_provider=PROVIDER, redact_keys="shoe size", keep_keys=["token"]
+    )
+    body = b'{"shoe_size":44,"token":"t","password":"p"}'
+
+    call(spantap.instrument_app(responding(body)), scope("GET", "/a"))
+
+    assert handle.flush(5)
+    shown = memory.read()[0].response.body.content
+    assert shown == '{"shoe_size":"[REDACTED]","token":"t","password":"[REDACTED]"}'
+
+
+def test_paths_are_destinations(tmp_path: Path) -> None:
+    """Setting a path enables the store there; both may be set."""
+    handle = spantap.configure(
+        sqlite_path=tmp_path / "a.db", jsonl_path=str(tmp_path / "a.jsonl"), tracer_provider=PROVIDER
+    )
+
+    call(spantap.instrument_app(responding(b"{}")), scope("GET", "/a"))
+
+    assert handle.flush(5)
+    assert len(SQLiteSink(tmp_path / "a.db").read()) == 1
+    assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1
+
+
+def test_the_queue_is_bounded_in_items() -> None:
+    """QUEUE_MAX_ITEMS is the most that waits; what does not fit is counted."""
+
+    class Stuck(MemorySink):
+        def write(self, exchanges: Any, /) -> None:
+            time.sleep(0.5)
+
+    handle = spantap.configure(destinations=[Stuck()], tracer_provider=PROVIDER, queue_max_items=3)
+    app = spantap.instrument_app(responding(b"{}"))
+
+    for _ in range(10):
+        call(app, scope("GET", "/a"))
+
+    assert handle.stats().destinations["memory"].dropped["queue_full"] >= 3
+
+
+def test_debug_tells_what_happens_and_no_values(caplog: pytest.LogCaptureFixture) -> None:
+    """DEBUG logs batches, never what is in them."""
+    logger = logging.getLogger("spantap")
+    before = logger.level
+    handle = spantap.configure(destinations=[MemorySink()], tracer_provider=PROVIDER, debug=True)
+    try:
+        call(spantap.instrument_app(responding(b'{"x":"a-value"}')), scope("GET", "/a-path"))
+        assert handle.flush(5)
+    finally:
+        logger.setLevel(before)
+
+    assert "memory: batch of 1 sent" in caplog.text
+    assert "a-value" not in caplog.text
+    assert "a-path" not in caplog.text

@@ -12,10 +12,10 @@ from typing import Any, Final
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import got_request_exception
-from opentelemetry.util.http import get_excluded_urls
 
 from spantap.guard import report
 from spantap.inbound.asgi import SESSION, ASGIDoor
+from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.placement import replace_call, restore_call
 from spantap.inbound.route import remember_django
 from spantap.inbound.wsgi import WSGIDoor
@@ -60,7 +60,7 @@ def _hook_calls() -> None:
 
 
 def _place(handler: Any, tap: Callable[[], Tap]) -> None:
-    excluded = get_excluded_urls("DJANGO")
+    excluded = excluded_urls("DJANGO")
     kind = type(handler)
     inner = functools.partial(
         _original[ASGIHandler if isinstance(handler, ASGIHandler) else WSGIHandler], handler

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from opentelemetry.util.http import get_excluded_urls
-
 from spantap.guard import report
+from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.placement import replace_call
 from spantap.inbound.wsgi import SESSION, WSGIDoor
 from spantap.otel.tap import Tap
@@ -19,7 +18,7 @@ def instrument(app: Any, tap: Callable[[], Tap]) -> None:
         return
     from flask import got_request_exception
 
-    app.wsgi_app = WSGIDoor(app.wsgi_app, tap, get_excluded_urls("FLASK"))
+    app.wsgi_app = WSGIDoor(app.wsgi_app, tap, excluded_urls("FLASK"))
     got_request_exception.connect(_failed, app)
 
 

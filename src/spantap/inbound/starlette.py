@@ -11,10 +11,9 @@ import functools
 from collections.abc import Callable
 from typing import Any, Final
 
-from opentelemetry.util.http import get_excluded_urls
-
 from spantap.guard import report
 from spantap.inbound.asgi import SESSION, ASGIDoor, Receive, Scope, Send
+from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.placement import replace_call, restore_call
 from spantap.otel.tap import Tap
 
@@ -32,7 +31,7 @@ class Placement:
         self, tap: Callable[[], Tap], framework: str, first_request: Callable[[Any, Tap], None] | None
     ) -> None:
         self._tap = tap
-        self._excluded = get_excluded_urls(framework)
+        self._excluded = excluded_urls(framework)
         self._first_request = first_request
         self._stack: Any = None
         self._outer: Any = None
