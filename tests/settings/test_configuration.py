@@ -260,7 +260,7 @@ def test_bodies_are_cut_where_the_setting_says() -> None:
     """BODY_MAX_BYTES is the number of bytes shown; presets have theirs."""
     for settings, shown in (({"body_max_bytes": 100}, 100), ({"preset": "portable"}, 2048), ({}, 9000)):
         memory = MemorySink()
-        handle = spantap.configure(destinations=[memory], tracer_provider=PROVIDER, **settings)  # type: ignore[arg-type]
+        handle = spantap.configure(destinations=[memory], tracer_provider=PROVIDER, **settings)
         body = b"x" * (9000 if not settings else shown + 500)
         call(spantap.instrument_app(responding(body, content_type=b"text/plain")), scope("GET", "/a"))
         assert handle.shutdown(5)
