@@ -396,3 +396,19 @@ def test_memory_is_bounded_by_the_budget(capture: Capture) -> None:
     destination = stats.destinations["stuck"]
     assert destination.dropped["budget"] >= 10
     assert destination.captured == 20
+
+
+def test_a_secret_in_the_path_is_on_no_span(capture: Capture) -> None:
+    """A token in the path is masked from the start, also on spans whose exchange is not kept."""
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+    capture.start(exclude_urls=["/static/*"])
+    app = spantap.instrument_app(responding(b"{}"))
+
+    call(app, scope("GET", f"/reset/{token}"))
+    call(app, scope("GET", f"/static/{token}", query="api_key=s3cret-key"))
+
+    assert len(capture.spans) == 2
+    for span in capture.spans:
+        assert "eyJ" not in span.to_json()
+        assert "s3cret" not in span.to_json()
+    assert "eyJ" not in repr(capture.exchanges)

@@ -22,6 +22,7 @@ Copy = TypeVar("Copy", bound=CleanSpan)
 
 # Written by the HTTP instrumentations, old and stable conventions.
 _URLS: Final = frozenset({"url.full", "http.url", "http.target"})
+_PATHS: Final = frozenset({"url.path"})
 _QUERIES: Final = frozenset({"url.query"})
 _TEXTS: Final = frozenset({"exception.message", "exception.stacktrace"})
 _HEADERS: Final = (names.HTTP_REQUEST_HEADER, names.HTTP_RESPONSE_HEADER)
@@ -94,6 +95,8 @@ class SpanCleaner:
             return tuple(
                 clean for _, clean in self._redactor.header_pairs([(field, str(v)) for v in values], tally)
             )
+        if name in _PATHS:
+            return self._redactor.path(str(value), tally)
         if name in _QUERIES:
             return self._redactor.query(str(value), tally)
         if name in _URLS:
@@ -102,7 +105,7 @@ class SpanCleaner:
 
 
 def _needs_cleaning(name: str) -> bool:
-    return name in _URLS or name in _QUERIES or name in _TEXTS or name.startswith(_HEADERS)
+    return name in _URLS or name in _PATHS or name in _QUERIES or name in _TEXTS or name.startswith(_HEADERS)
 
 
 def _copied(

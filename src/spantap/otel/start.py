@@ -25,13 +25,18 @@ from spantap.codec.attributes import KNOWN_METHODS
 from spantap.model import Observation
 
 
-def start_attributes(seen: Observation) -> dict[str, Any]:
-    """What is known of a request before it is answered. The query comes later, clean."""
+def start_attributes(seen: Observation, clean_path: str) -> dict[str, Any]:
+    """What is known of a request before it is answered. The query comes later, clean.
+
+    Args:
+        seen: the request.
+        clean_path: its path without secrets.
+    """
     method = seen.method if seen.method in KNOWN_METHODS else sanitize_method(seen.method)
     attributes: dict[str, Any] = {
         HTTP_REQUEST_METHOD: method,
         URL_SCHEME: seen.scheme,
-        URL_PATH: seen.path,
+        URL_PATH: clean_path,
     }
     if method != seen.method:
         attributes[HTTP_REQUEST_METHOD_ORIGINAL] = seen.method

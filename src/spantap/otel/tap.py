@@ -164,7 +164,7 @@ class Tap:
                 self.method_name(seen.method),
                 context=context,
                 kind=SpanKind.SERVER,
-                attributes=start_attributes(seen),
+                attributes=start_attributes(seen, self.pipeline.clean_path(seen.path)),
                 start_time=seen.start,
             )
             if not span.get_span_context().is_valid:

@@ -60,6 +60,10 @@ class Pipeline:
         self._request_limits = BodyLimits(limits.request_body, limits.collect_request)
         self._response_limits = BodyLimits(limits.response_body, limits.collect_response)
 
+    def clean_path(self, path: str) -> str:
+        """The path as it may stand on a live span."""
+        return self._redactor.path(path, Tally())
+
     def clean_query(self, query: str) -> str:
         """The query string as it may stand on a span without an exchange."""
         return self._redactor.query(query, Tally()) if query and self._options.query else ""
@@ -86,7 +90,7 @@ class Pipeline:
         query = redactor.query(seen.query, tally) if seen.query and options.query else ""
         request_headers, request_dropped = self._headers(seen.request_headers, tally)
         request_body = _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
-        response_headers, response_dropped = self._headers(seen.response_headers, tally)
+        response_headers, response_dropped = self._headers(seen.response_headers, tally, echoes=True)
         response_body = _body(
             seen.response_body, seen.response_headers, self._response_limits, redactor, tally
         )
@@ -138,13 +142,17 @@ class Pipeline:
             sampled=seen.sampled,
         )
 
-    def _headers(self, pairs: list[tuple[str, str]], tally: Tally) -> tuple[Headers, int]:
+    def _headers(
+        self, pairs: list[tuple[str, str]], tally: Tally, *, echoes: bool = False
+    ) -> tuple[Headers, int]:
         if not self._options.headers or not pairs:
             return Headers(), 0
         limits = self._options.limits
         most, room = limits.headers, limits.header_bytes
         kept: list[tuple[str, str]] = []
         for name, value in self._redactor.header_pairs(pairs, tally):
+            if echoes:
+                value = self._redactor.echoes(value, tally)
             size = len(name) + len(value)
             if len(kept) < most and size <= room:
                 kept.append((name, value))

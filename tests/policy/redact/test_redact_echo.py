@@ -95,3 +95,17 @@ def test_echoes_without_secrets_cost_nothing() -> None:
     text = '{"a":1}'
 
     assert REDACTOR.echoes(text, Tally()) is text
+
+
+def test_a_response_header_that_repeats_a_secret() -> None:
+    """What the request has shown to be secret leaves the response's headers too."""
+    seen = Observation(method="POST", scheme="http", path="/", query="", start=1, end=2, status=200)
+    seen.request_headers = JSON
+    seen.response_headers = [("x-echo", "you said correct-horse"), ("x-other", "fine")]
+    body = b'{"password":"correct-horse"}'
+    seen.request_body = Collected(body, len(body))
+
+    headers = PIPELINE.run(seen).response.headers
+
+    assert headers.first("x-echo") == "you said [REDACTED]"
+    assert headers.first("x-other") == "fine"
