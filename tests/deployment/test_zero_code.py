@@ -130,6 +130,7 @@ class Run:
                     "OTEL_PYTHON_DISTRO": "spantap",
                     "OTEL_PYTHON_CONFIGURATOR": "spantap",
                     "OTEL_SERVICE_NAME": "zero",
+                    "HOME": str(folder),
                     **environ,
                 },
                 stdout=log,

@@ -72,7 +72,7 @@ def test_example(name: str, tmp_path: Path) -> None:
     server = subprocess.Popen(
         commands(port)[name],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}", "HOME": str(tmp_path)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
