@@ -94,5 +94,5 @@ def test_example(name: str, tmp_path: Path) -> None:
     assert exchange.route == "/login"
     assert json.loads(str(exchange.request.body.content)) == {"name": "ada", "password": "[REDACTED]"}
     assert json.loads(str(exchange.response.body.content)) == {"hello": "ada", "access_token": "[REDACTED]"}
-    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     assert PASSWORD.encode() not in stored
