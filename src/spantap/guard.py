@@ -12,7 +12,7 @@ import threading
 logger = logging.getLogger("spantap")
 
 _seen: set[tuple[str, str, int]] = set()
-_lock = threading.Lock()
+_lock = threading.RLock()  # reentrant: a signal handler may come in between
 _MOST = 1000  # distinct failures remembered; more than that and the log would be the problem
 
 

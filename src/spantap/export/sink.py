@@ -31,6 +31,8 @@ class Sink(Protocol):
         """Keep the batch, all of it or none.
 
         Raises:
+            TypeError, ValueError, OverflowError: a value has no form here; the queue offers the
+                batch again in halves, until only the exchange with that value is lost.
             Exception: it was not kept; the queue counts the loss and logs the error once.
         """
 

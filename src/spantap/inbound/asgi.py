@@ -69,6 +69,9 @@ class ASGIDoor:
         try:
             if self._excluded is not None and self._excluded.url_disabled(_url(scope)):
                 return None
+            if not isinstance(scope["headers"], (list, tuple)):
+                # An iterable may be good for one reading only, and the app needs it.
+                scope["headers"] = list(scope["headers"])
             tap = self._tap()
             seen, propagated = _observe(scope, tap.propagation_fields)
             session = tap.open(seen, scope if propagated else None, asgi_getter)
@@ -188,7 +191,7 @@ class _Exchange:
                 session.response.whole = True
             last = last and not self._trailers
         elif kind == "http.response.start":
-            session.seen.status = message["status"]
+            session.answered(message["status"])
             self._trailers = message.get("trailers", False)
             headers = message.get("headers")
             if headers is not None and not isinstance(headers, (list, tuple)):
@@ -226,9 +229,7 @@ class _Exchange:
 
     def _fail(self, error: BaseException) -> None:
         try:
-            if isinstance(error, Exception):
-                self._session.failed(error)
-            elif isinstance(error, asyncio.CancelledError):
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
                 self._session.seen.incomplete = "cancelled"
             else:
                 self._session.failed(error)

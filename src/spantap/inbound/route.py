@@ -55,11 +55,29 @@ def _starlette(seen: Observation, scope: Mapping[str, Any], route: Any) -> None:
         # A mount moves its own prefix to `root_path`; what the server set there first is not
         # part of the route.
         mounted = scope.get("root_path", "").removeprefix(scope.get("app_root_path", "")).rstrip("/")
+        mounted = _template(mounted, scope.get("path_params") or {}, template)
         if type(route).__name__ == "Mount":
             template = "/{path}"
         seen.route = (mounted + template) or "/"
     name = getattr(route, "name", None)
     seen.endpoint = name if isinstance(name, str) and name else qualified_name(scope.get("endpoint"))
+
+
+def _template(mounted: str, params: Mapping[str, Any], inner: str) -> str:
+    """The template of a mount's prefix, of which only the text that matched is to be had.
+
+    A parameter that cannot be found in it again (``05`` for the number 5) might be anywhere, so
+    nothing of the prefix is kept then.
+    """
+    outer = {
+        str(value): name
+        for name, value in params.items()
+        if f"{{{name}}}" not in inner and f"{{{name}:" not in inner
+    }
+    segments = mounted.split("/")
+    if not outer.keys() <= set(segments):
+        return "/{mount}"
+    return "/".join(f"{{{outer[each]}}}" if each in outer else each for each in segments)
 
 
 def _included(scope: Mapping[str, Any], route: Any) -> Any:

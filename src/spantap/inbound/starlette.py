@@ -87,7 +87,7 @@ def instrument(
     """
     if _DOOR not in app.__dict__:
         app.__dict__[_DOOR] = Placement(tap, framework, first_request)
-        replace_call(type(app), _instrumented)
+        replace_call(_builder(type(app)), _instrumented)
 
 
 def instrument_everywhere(
@@ -108,7 +108,7 @@ def instrument_everywhere(
         _everywhere.pop(cls, None)
         return
     _everywhere[cls] = functools.partial(Placement, tap, framework, first_request)
-    replace_call(cls, _instrumented)
+    replace_call(_builder(cls), _instrumented)
 
 
 _everywhere: dict[type, Callable[[], Placement]] = {}
@@ -130,7 +130,15 @@ def uninstrument(app: Any) -> None:
     if placement is not None:
         placement.remove(app)
         if not _everywhere:
-            restore_call(type(app))
+            restore_call(_builder(type(app)))
+
+
+def _builder(cls: type) -> type:
+    """The class whose ``__call__`` builds the middleware stack: Starlette itself.
+
+    A subclass may have one of its own that adds middleware before it comes to that.
+    """
+    return next(each for each in reversed(cls.__mro__) if each is not object and "__call__" in each.__dict__)
 
 
 def _instrumented(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -108,9 +108,13 @@ class _Exchange:
             return result
         return (_SizedBody if hasattr(result, "__len__") else _Body)(result, self)
 
-    def start_response(self, status: str, headers: list[tuple[str, str]], *args: Any, **kwargs: Any) -> Write:
+    def start_response(
+        self, status: str, headers: Iterable[tuple[str, str]], *args: Any, **kwargs: Any
+    ) -> Write:
+        if not isinstance(headers, (list, tuple)):
+            headers = list(headers)  # an iterable may be good for one reading only, and the server needs it
         try:
-            self._session.seen.status = int(status[:3])
+            self._session.answered(int(status[:3]))
             self._response_headers = list(headers)
         except Exception as error:  # noqa: BLE001 - a malformed status is the server's to refuse
             report("noting a response", error)

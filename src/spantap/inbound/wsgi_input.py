@@ -1,13 +1,15 @@
 """``wsgi.input`` that notes what the app reads from it, and is otherwise the input it was.
 
 Only the methods PEP 3333 names are noted, and ``readinto``, which Werkzeug uses when it is
-there. It is offered only when the server's input offers it: frameworks choose by that.
+there. What is not in PEP 3333 is offered only when the server's input offers it: frameworks
+choose by that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
@@ -21,8 +23,13 @@ def tee_input(stream: Any, recorder: BodyRecorder, content_length: int | None) -
         recorder: gets the bytes.
         content_length: bytes the body has, when the request says so.
     """
-    kind = _InputInto if hasattr(stream, "readinto") else _Input
-    return kind(stream, recorder, content_length)
+    offered = tuple([name for name in _OPTIONAL if hasattr(stream, name)])
+    return _kind(offered)(stream, recorder, content_length)
+
+
+@cache  # there are few combinations
+def _kind(offered: tuple[str, ...]) -> type[_Input]:
+    return type("_Input", (_Input,), {"__slots__": (), **{name: _OPTIONAL[name] for name in offered}})
 
 
 class _Input:
@@ -74,12 +81,29 @@ class _Input:
             report("noting a request body", error)
 
 
-class _InputInto(_Input):
-    """An input that can also read into a buffer."""
+def _readinto(self: _Input, buffer: Any) -> Any:
+    count = self._stream.readinto(buffer)
+    self._note(memoryview(buffer)[:count] if count else b"", at_end=not count)
+    return count
 
-    __slots__ = ()
 
-    def readinto(self, buffer: Any) -> Any:
-        count = self._stream.readinto(buffer)
-        self._note(memoryview(buffer)[:count] if count else b"", at_end=not count)
-        return count
+def _next(self: _Input) -> Any:
+    try:
+        line = next(self._stream)
+    except StopIteration:
+        self._note(b"", at_end=True)
+        raise
+    self._note(line, at_end=False)
+    return line
+
+
+def _enter(self: _Input) -> Any:
+    entered = self._stream.__enter__()
+    return self if entered is self._stream else entered
+
+
+def _exit(self: _Input, *raised: Any) -> Any:
+    return self._stream.__exit__(*raised)
+
+
+_OPTIONAL: Final = {"readinto": _readinto, "__next__": _next, "__enter__": _enter, "__exit__": _exit}

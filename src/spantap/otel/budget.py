@@ -1,4 +1,7 @@
-"""One bound, in bytes, for everything spantap holds in memory for delivery."""
+"""One bound, in bytes, for everything spantap holds in memory for delivery.
+
+Locks are reentrant: a signal handler that ends the process may come in the middle of our own work.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._used = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def used(self) -> int:
@@ -41,7 +44,7 @@ class Budget:
 
     def reset_after_fork(self) -> None:
         """In the child: the parent holds and delivers what was charged."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._used = 0
 
 
@@ -60,7 +63,7 @@ class Parcel:
         self.size = size
         self._budget = budget
         self._holders = 1  # the sender's own hold, until every queue has been offered the parcel
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def hold(self) -> None:
         """One more queue has it."""

@@ -10,22 +10,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Link
 from opentelemetry.trace.status import Status
 
 from spantap.codec import names
 from spantap.codec.attributes import encode
 from spantap.model import Exchange
 from spantap.otel.exporter import CleanSpan, ExchangeSpan
-from spantap.policy.redact import Redactor, Tally
+from spantap.policy.redact import MASK, Redactor, Tally
 
 Copy = TypeVar("Copy", bound=CleanSpan)
 
 # Written by the HTTP instrumentations, old and stable conventions.
 _URLS: Final = frozenset({"url.full", "http.url", "http.target"})
-_PATHS: Final = frozenset({"url.path"})
+_PATHS: Final = frozenset({"url.path", "http.route"})
 _QUERIES: Final = frozenset({"url.query"})
-_TEXTS: Final = frozenset({"exception.message", "exception.stacktrace"})
 _HEADERS: Final = (names.HTTP_REQUEST_HEADER, names.HTTP_RESPONSE_HEADER)
+# Semantic conventions whose names sound sensitive and whose values are not.
+_VISIBLE: Final = frozenset({"session.id", "mcp.session.id", "aws.secretsmanager.secret.arn"})
 
 
 class SpanCleaner:
@@ -39,12 +41,10 @@ class SpanCleaner:
     def copy(self, span: ReadableSpan) -> ReadableSpan:
         """A span of somebody else's, cleaned; the span itself when it holds nothing to clean."""
         attributes = span.attributes or {}
-        if not (
-            any(_needs_cleaning(name) for name in attributes)
-            or span.events
-            or span.status.description
-            or "?" in span.name
-        ):
+        extra = [event.attributes or {} for event in span.events]
+        extra += [link.attributes or {} for link in span.links]
+        texts = [span.name, span.status.description or "", *(event.name for event in span.events)]
+        if not (any(map(self._suspects, (attributes, *extra))) or self._redactor.suspects("\n".join(texts))):
             return span
         tally = Tally()
         return _copied(CleanSpan, span, self._attributes(attributes, tally), self, tally)
@@ -64,16 +64,24 @@ class SpanCleaner:
         copy.exchange = exchange
         return copy
 
-    def name(self, name: str) -> str:
-        """A span name without the values of a query string."""
-        return name if "?" not in name else self._redactor.url(name, Tally())
+    def name(self, name: str, tally: Tally) -> str:
+        """A span or event name without secrets."""
+        return self._redactor.text(name if "?" not in name else self._redactor.url(name, tally), tally)
 
     def events(self, events: Sequence[Event], tally: Tally) -> Sequence[Event]:
-        """Events with clean exception texts and URLs."""
+        """Events with clean names and attributes."""
         return [
-            Event(event.name, self._attributes(event.attributes or {}, tally), event.timestamp)
+            Event(
+                self.name(event.name, tally),
+                self._attributes(event.attributes or {}, tally),
+                event.timestamp,
+            )
             for event in events
         ]
+
+    def links(self, links: Sequence[Link], tally: Tally) -> Sequence[Link]:
+        """Links with clean attributes."""
+        return [Link(link.context, self._attributes(link.attributes or {}, tally)) for link in links]
 
     def status(self, status: Status, tally: Tally) -> Status:
         """A status with a clean description."""
@@ -81,12 +89,25 @@ class SpanCleaner:
             return status
         return Status(status.status_code, self._redactor.text(status.description, tally))
 
-    def _attributes(self, attributes: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
-        clean = dict(attributes)
+    def _suspects(self, attributes: Mapping[str, Any]) -> bool:
+        """Whether a look at all names and values together finds anything to clean."""
+        texts = list(attributes)
         for name, value in attributes.items():
-            if _needs_cleaning(name):
-                clean[name] = self._value(name, value, tally)
-        return clean
+            if name.startswith(_HEADERS):
+                return True
+            if isinstance(value, str):
+                texts.append(value)
+            elif isinstance(value, Sequence):
+                texts.extend(each for each in value if isinstance(each, str))
+        return self._redactor.suspects("\n".join(texts))
+
+    def _attributes(self, attributes: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
+        if not (tally.secrets or self._suspects(attributes)):
+            return dict(attributes)
+        return {
+            self._redactor.text(name, tally): self._value(name, value, tally)
+            for name, value in attributes.items()
+        }
 
     def _value(self, name: str, value: Any, tally: Tally) -> Any:
         if name.startswith(_HEADERS):
@@ -95,30 +116,39 @@ class SpanCleaner:
             return tuple(
                 clean for _, clean in self._redactor.header_pairs([(field, str(v)) for v in values], tally)
             )
+        if name not in _VISIBLE and self._redactor.names_secret(name):
+            tally.add("key", value)
+            return MASK
+        if isinstance(value, str):
+            return self._text(name, value, tally)
+        if isinstance(value, Sequence) and not isinstance(value, bytes):
+            return tuple(
+                self._redactor.text(each, tally) if isinstance(each, str) else each for each in value
+            )
+        return value
+
+    def _text(self, name: str, value: str, tally: Tally) -> str:
+        redactor = self._redactor
         if name in _PATHS:
-            return self._redactor.path(str(value), tally)
+            return redactor.path(value, tally)
         if name in _QUERIES:
-            return self._redactor.query(str(value), tally)
+            return redactor.query(value, tally)
         if name in _URLS:
-            return self._redactor.url(str(value), tally)
-        return self._redactor.text(str(value), tally)
-
-
-def _needs_cleaning(name: str) -> bool:
-    return name in _URLS or name in _PATHS or name in _QUERIES or name in _TEXTS or name.startswith(_HEADERS)
+            return redactor.url(value, tally)
+        return redactor.text(value, tally)
 
 
 def _copied(
     kind: type[Copy], span: ReadableSpan, attributes: dict[str, Any], cleaner: SpanCleaner, tally: Tally
 ) -> Copy:
     copy = kind(
-        name=cleaner.name(span.name),
+        name=cleaner.name(span.name, tally),
         context=span.get_span_context(),
         parent=span.parent,
         resource=span.resource,
         attributes=attributes,
         events=cleaner.events(span.events, tally),
-        links=span.links,
+        links=cleaner.links(span.links, tally),
         kind=span.kind,
         status=cleaner.status(span.status, tally),
         start_time=span.start_time,

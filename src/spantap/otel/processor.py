@@ -6,9 +6,9 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _PARKED_SECONDS: Final = 30.0
 _MOST_PARKED: Final = 1000
-_SPAN_BYTES: Final = 1024  # a span without bodies, about
+_SPAN_BYTES: Final = 512  # a span without attributes, about
+_ITEM_BYTES: Final = 32  # an attribute, event or link without its value
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class CaptureProcessor(SpanProcessor):
         self._parked: deque[tuple[float, Session]] = deque()
         self._abandoned: deque[int] = deque()
         self._observed: weakref.WeakSet[Span] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     # The SDK's side ---------------------------------------------------------------------------
 
@@ -113,16 +114,16 @@ class CaptureProcessor(SpanProcessor):
     def emit(self, span: ReadableSpan, exchange: Exchange, tally: Tally) -> None:
         """Queue the clean copy of an exchange's span wherever exchanges go."""
         copy = self._cleaner.copy_with(span, exchange, tally)
-        self._offer(copy, _size(exchange), exchange=True, sampled=exchange.sampled)
+        self._offer(copy, exchange=True, sampled=exchange.sampled)
 
     def emit_plain(self, span: ReadableSpan) -> None:
         """Queue the clean copy of a span without an exchange wherever all spans go."""
         context = span.get_span_context()
         if self._exchanges_only or context is None or not context.trace_flags.sampled:
             return
-        self._offer(self._cleaner.copy(span), _SPAN_BYTES, exchange=False, sampled=True)
+        self._offer(self._cleaner.copy(span), exchange=False, sampled=True)
 
-    def _offer(self, span: ReadableSpan, size: int, *, exchange: bool, sampled: bool) -> None:
+    def _offer(self, span: ReadableSpan, *, exchange: bool, sampled: bool) -> None:
         wanted = [
             route.queue
             for route in self._routes
@@ -131,6 +132,7 @@ class CaptureProcessor(SpanProcessor):
         ]
         if not wanted:
             return
+        size = _size(span)
         if not self._budget.charge(size):
             for queue in wanted:
                 queue.refuse("budget")
@@ -207,11 +209,24 @@ class CaptureProcessor(SpanProcessor):
         return tuple(route.queue for route in self._routes)
 
 
-def _size(exchange: Exchange) -> int:
-    """Estimated bytes of an exchange's span, encoded or held."""
-    size = _SPAN_BYTES
-    for message in (exchange.request, exchange.response):
-        size += 64 * len(message.headers)
-        if message.body.content is not None:
-            size += len(message.body.content)
+def _size(span: ReadableSpan) -> int:
+    """Estimated bytes of a span, encoded or held; an exchange's strings are those of its attributes."""
+    size = _SPAN_BYTES + _length(span.attributes)
+    for event in span.events:
+        size += _ITEM_BYTES + _length(event.attributes)
+    for link in span.links:
+        size += _ITEM_BYTES + _length(link.attributes)
+    return size + len(span.status.description or "")
+
+
+def _length(attributes: Mapping[str, Any] | None) -> int:
+    size = 0
+    for value in (attributes or {}).values():
+        kind = type(value)
+        if kind is str or kind is bytes:
+            size += _ITEM_BYTES + len(value)
+        elif kind is tuple:
+            size += _ITEM_BYTES + sum([len(each) if type(each) is str else 8 for each in value])
+        else:
+            size += _ITEM_BYTES
     return size

@@ -63,7 +63,8 @@ class DeliveryStats:
     Attributes:
         captured: spans offered.
         exported: spans the destination took.
-        dropped: reason -> spans lost (``queue_full``, ``export_failed``, ``shutdown``).
+        dropped: reason -> spans lost (``queue_full``, ``budget``, ``export_failed``, ``shutdown``;
+            ``unwritable``: the destination has no form for a value in it).
         queued: spans waiting or being sent.
     """
 
@@ -74,6 +75,8 @@ class DeliveryStats:
 
 
 _EXIT_SECONDS: Final = 5.0
+# What encoders raise at a value they have no form for.
+_UNWRITABLE: Final = (TypeError, ValueError, OverflowError)
 _TICK: Final = 60.0  # an idle worker wakes this often; only a safety net
 
 
@@ -243,23 +246,34 @@ class DeliveryQueue:
             return batch
 
     def _deliver(self, batch: list[Parcel]) -> None:
+        lost = self._send(batch)
+        failed = sum(lost.values())
+        logger.debug("%s: %d sent, %d failed", self.name, len(batch) - failed, failed)
+        with self._condition:
+            self._exported += len(batch) - failed
+            self._dropped.update(lost)
+            self._in_flight = 0
+            self._condition.notify_all()
+        for parcel in batch:
+            parcel.release()
+
+    def _send(self, batch: list[Parcel]) -> Counter[str]:
+        """Send spans together; how many of them were lost, by reason."""
         taken = False
         try:
             if self._delivery is None:
                 self._delivery = self._open_delivery()
             taken = self._delivery.deliver([parcel.span for parcel in batch])
+        except _UNWRITABLE as error:
+            # One span that cannot be written must not take the others along.
+            if len(batch) > 1:
+                half = len(batch) // 2
+                return self._send(batch[:half]) + self._send(batch[half:])
+            report(f"writing a span for {self.name}", error)
+            return Counter(unwritable=1)
         except Exception as error:  # noqa: BLE001 - whatever a destination does, the worker lives
             report(f"delivering to {self.name}", error)
-        logger.debug("%s: batch of %d %s", self.name, len(batch), "sent" if taken else "failed")
-        with self._condition:
-            if taken:
-                self._exported += len(batch)
-            else:
-                self._dropped["export_failed"] += len(batch)
-            self._in_flight = 0
-            self._condition.notify_all()
-        for parcel in batch:
-            parcel.release()
+        return Counter() if taken else Counter(export_failed=len(batch))
 
     def reset_after_fork(self) -> None:
         """In the child: start empty, with new locks and no thread."""

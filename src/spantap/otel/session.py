@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from contextvars import Token
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from opentelemetry.semconv.attributes.url_attributes import URL_QUERY
 from opentelemetry.trace import Span, SpanContext, SpanKind
 from opentelemetry.trace.status import Status, StatusCode
 
+from spantap.capture import raised
 from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
 from spantap.model import Exchange, Observation
@@ -36,7 +36,7 @@ from spantap.version import __version__
 if TYPE_CHECKING:
     from spantap.otel.tap import Tap
 
-_AT_ONCE: Final = 64 * 1024  # bytes of bodies that are finished where the request ran
+_AT_ONCE: Final = 64 * 1024  # so many bytes are finished where the request ran
 _SCOPE: Final = InstrumentationScope(SCOPE, __version__, SCHEMA_URL)
 
 Tokens = tuple[Token[Current], Token[Context] | None]
@@ -70,11 +70,11 @@ class Session:
         "_early",
         "_ended",
         "_enriches",
-        "_exception",
         "_lock",
         "_outcome",
         "_parent",
         "_settled",
+        "_stacktrace",
         "_tap",
         "captured",
         "complete",
@@ -111,13 +111,25 @@ class Session:
         limits = tap.limits
         self.request = BodyRecorder(limits.collect_request if captured else 0)
         self.response = BodyRecorder(limits.collect_response if captured else 0)
-        self._lock = threading.Lock()
+        # Reentrant: a signal handler that ends the process may come in the middle of our own work.
+        self._lock = threading.RLock()
         self._outcome: Outcome | None = None
         self._early: Outcome | None = None
         self._ended: ReadableSpan | None = None
-        self._exception: BaseException | None = None
+        self._stacktrace: str | None = None
         self._done = False
         self._settled = False
+
+    # It lies in the scope or environ, which apps copy and pickle.
+
+    def __copy__(self) -> Session:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Session:
+        return self
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
 
     @property
     def ended(self) -> bool:
@@ -129,13 +141,21 @@ class Session:
         token = None if self._context is None else otel_context.attach(self._context)
         return CURRENT.set(self._current), token
 
-    @staticmethod
-    def leave(tokens: Tokens) -> None:
-        """Undo `enter`, in the same context."""
+    def leave(self, tokens: Tokens) -> None:
+        """Undo `enter`; what the app has made current since is current again at the next `enter`."""
         current, token = tokens
-        CURRENT.reset(current)
+        try:
+            CURRENT.reset(current)
+        except ValueError:
+            return  # closed from another context, which `enter` has not touched
         if token is not None:
+            self._context = otel_context.get_current()
             otel_context.detach(token)
+
+    def answered(self, status: object) -> None:
+        """The app has set a status; one that is not a status code is not kept."""
+        if isinstance(status, int) and 0 <= status <= 999:
+            self.seen.status = int(status)
 
     def first_byte(self) -> None:
         """The first byte of the response body is about to be handed to the server."""
@@ -144,12 +164,10 @@ class Session:
 
     def failed(self, error: BaseException) -> None:
         """The app raised. The exception goes on to the server untouched."""
-        self._exception = error
-        kind = type(error)
-        self.seen.error_type = (
-            kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-        )
-        self.seen.error_message = str(error)
+        self.seen.error_type = raised.type_of(error)
+        self.seen.error_message = raised.message_of(error)
+        if self.owned and self.span.is_recording():
+            self._stacktrace = raised.stacktrace_of(error)
 
     def before_last_byte(self) -> None:
         """The last chunk is seen but not yet sent: the last chance to write on a span others end."""
@@ -175,12 +193,17 @@ class Session:
         seen.end = seen.end or time.time_ns()
         if seen.incomplete is None:
             seen.incomplete = incomplete
-        if self._early is None or self._exception is not None:
+        if self._early is None or seen.error_type is not None:
             # It broke off, or broke down: the span of others may still be there to write on.
             self._write_early()
         self._current.close()
-        held = min(self.request.size, limits.collect_request) + min(
-            self.response.size, limits.collect_response
+        held = (
+            min(self.request.size, limits.collect_request)
+            + min(self.response.size, limits.collect_response)
+            + len(seen.path)
+            + len(seen.query)
+            + len(seen.error_message or "")
+            + len(self._stacktrace or "")
         )
         if held > _AT_ONCE:
             self._tap.finisher.run(self._complete)
@@ -236,7 +259,7 @@ class Session:
 
     def _final_outcome(self) -> Outcome:
         early = self._early
-        if early is None or self._exception is not None:
+        if early is None or self.seen.error_type is not None:
             return self._decided()
         if isinstance(early.exchange, Drop):
             return early
@@ -257,16 +280,14 @@ class Session:
         seen, tap, current = self.seen, self._tap, self._current
         try:
             if not self.captured:
-                if self.complete is not None:
-                    self.complete()
+                self._completed()
                 return Outcome(Drop("not_selected"), tally)
             drop = decide(
                 sampled=seen.sampled, unsampled=tap.unsampled, skipped=current.skipped, kept=current.kept
             )
             if drop is not None and not self.span.is_recording():
                 return Outcome(drop, tally)
-            if self.complete is not None:
-                self.complete()
+            self._completed()
             if drop is not None:
                 return Outcome(drop, tally)
             seen.request_body = self.request.collected()
@@ -275,6 +296,13 @@ class Session:
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("making an exchange", error)
             return Outcome(Drop("failed"), tally)
+
+    def _completed(self) -> None:
+        if self.complete is not None:
+            self.complete()
+        if self.seen.route is not None:
+            # A template of the app's own; but a framework may fill in what it matched.
+            self.seen.route = self._tap.pipeline.clean_path(self.seen.route)
 
     def _write_live(self, outcome: Outcome) -> None:
         span, seen = self.span, self.seen
@@ -294,28 +322,28 @@ class Session:
                 return
             if seen.route:
                 span.update_name(f"{self._tap.method_name(seen.method)} {seen.route}")
-            if self._exception is not None:
-                self._write_exception(self._exception, outcome.tally)
+            if seen.error_type is not None:
+                self._write_exception(outcome.tally)
             elif seen.status is not None and seen.status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("writing on a span", error)
 
-    def _write_exception(self, exception: BaseException, tally: Tally) -> None:
-        """As the SDK's `record_exception`, with clean texts."""
-        clean = self._tap.pipeline.clean_text
-        message = clean(str(exception), tally)
-        trace_text = clean("".join(traceback.format_exception(exception)), tally)
+    def _write_exception(self, tally: Tally) -> None:
+        """As the SDK's `record_exception`, with clean texts of bounded length."""
+        pipeline, seen = self._tap.pipeline, self.seen
+        kind = pipeline.clean_name(seen.error_type or "", tally)
+        message = pipeline.clean_message(seen.error_message or "", tally)
         self.span.add_event(
             "exception",
             {
-                "exception.type": self.seen.error_type or type(exception).__qualname__,
+                "exception.type": kind,
                 "exception.message": message,
-                "exception.stacktrace": trace_text,
+                "exception.stacktrace": pipeline.clean_stacktrace(self._stacktrace or "", tally),
                 "exception.escaped": "True",
             },
         )
-        self.span.set_status(Status(StatusCode.ERROR, f"{type(exception).__qualname__}: {message}"))
+        self.span.set_status(Status(StatusCode.ERROR, f"{kind.rpartition('.')[2]}: {message}"))
 
     def _emit(self, span: ReadableSpan | Callable[[], ReadableSpan], outcome: Outcome) -> None:
         with self._lock:
@@ -338,7 +366,7 @@ class Session:
         """A span of the same ids, for one that is not recording or that we cannot see."""
         seen = self.seen
         method = self._tap.method_name(seen.method)
-        failed = self._exception is not None or (seen.status or 0) >= 500
+        failed = seen.error_type is not None or (seen.status or 0) >= 500
         return ReadableSpan(
             name=f"{method} {seen.route}" if seen.route else method,
             context=self.context,

@@ -23,25 +23,35 @@ from opentelemetry.util.http import detect_synthetic_user_agent, sanitize_method
 
 from spantap.codec.attributes import KNOWN_METHODS
 from spantap.model import Observation
+from spantap.policy.pipeline import Pipeline
+from spantap.policy.redact import Tally
 
 
-def start_attributes(seen: Observation, clean_path: str) -> dict[str, Any]:
-    """What is known of a request before it is answered. The query comes later, clean.
+def start_attributes(seen: Observation, pipeline: Pipeline) -> dict[str, Any]:
+    """What is known of a request before it is answered, clean. The query comes later.
 
     Args:
         seen: the request.
-        clean_path: its path without secrets.
+        pipeline: cleans what the client chose.
     """
+    path, user_agent, address = seen.path, seen.user_agent, seen.server_address
+    original: str | None = seen.method
+    if pipeline.suspects(f"{path}\n{user_agent}\n{address}\n{original}"):
+        path = pipeline.clean_path(path)
+        user_agent, address, original = (
+            None if text is None else pipeline.clean_name(text, Tally())
+            for text in (user_agent, address, original)
+        )
     method = seen.method if seen.method in KNOWN_METHODS else sanitize_method(seen.method)
     attributes: dict[str, Any] = {
         HTTP_REQUEST_METHOD: method,
         URL_SCHEME: seen.scheme,
-        URL_PATH: clean_path,
+        URL_PATH: path,
     }
-    if method != seen.method:
-        attributes[HTTP_REQUEST_METHOD_ORIGINAL] = seen.method
-    if seen.server_address is not None:
-        attributes[SERVER_ADDRESS] = seen.server_address
+    if method != seen.method and original is not None:
+        attributes[HTTP_REQUEST_METHOD_ORIGINAL] = original
+    if address is not None:
+        attributes[SERVER_ADDRESS] = address
     if seen.server_port is not None:
         attributes[SERVER_PORT] = seen.server_port
     if seen.client_address is not None:
@@ -50,9 +60,9 @@ def start_attributes(seen: Observation, clean_path: str) -> dict[str, Any]:
         attributes[CLIENT_PORT] = seen.client_port
     if seen.http_version is not None:
         attributes[NETWORK_PROTOCOL_VERSION] = seen.http_version
-    if seen.user_agent is not None:
-        attributes[USER_AGENT_ORIGINAL] = seen.user_agent
-        synthetic = _synthetic(seen.user_agent)
+    if user_agent is not None:
+        attributes[USER_AGENT_ORIGINAL] = user_agent
+        synthetic = _synthetic(user_agent)
         if synthetic is not None:
             attributes[USER_AGENT_SYNTHETIC_TYPE] = synthetic
     return attributes

@@ -21,6 +21,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from spantap.capture.limits import CaptureLimits
 from spantap.codec.attributes import KNOWN_METHODS
+from spantap.guard import report
 from spantap.model import Exchange, Observation
 from spantap.otel.attach import span_of_request
 from spantap.otel.budget import Budget
@@ -32,6 +33,7 @@ from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.select import Selection
+from spantap.policy.well_formed import well_formed
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,9 @@ class Tap:
         self._tracing: Tracing | None = None
         self._counts: Counter[str] = Counter()
         self._open = 0
-        self._count_lock = threading.Lock()
-        self._bind_lock = threading.Lock()
+        # Reentrant: a signal handler that ends the process may come in the middle of our own work.
+        self._count_lock = threading.RLock()
+        self._bind_lock = threading.RLock()
         self._gave_up = 0.0
         _taps.add(self)
 
@@ -142,12 +145,23 @@ class Tap:
             carrier, getter: where its trace context is read from; a carrier of None has none.
 
         Returns:
-            The session; None when nothing is to be done with this request.
+            The session; None when nothing is to be done with this request, or when opening
+            failed, which is reported and counted.
         """
+        try:
+            return self._opened(seen, carrier, getter)
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("opening a request", error)
+            with self._count_lock:
+                self._counts["failed"] += 1
+            return None
+
+    def _opened(self, seen: Observation, carrier: Any, getter: Getter[Any]) -> Session | None:
         if not is_http_instrumentation_enabled():
             return None
         tracing = self.tracing
         processor = self.processor
+        seen.path = well_formed(seen.path)
         captured = self.selection.wants(seen.method, seen.path)
         span = span_of_request(seen.method, seen.path, seen.client_port, processor.sessions)
         if span is not None:
@@ -164,7 +178,7 @@ class Tap:
                 self.method_name(seen.method),
                 context=context,
                 kind=SpanKind.SERVER,
-                attributes=start_attributes(seen, self.pipeline.clean_path(seen.path)),
+                attributes=start_attributes(seen, self.pipeline),
                 start_time=seen.start,
             )
             if not span.get_span_context().is_valid:
@@ -246,8 +260,8 @@ class Tap:
         self.finisher.reset_after_fork()
         self.processor.reset_after_fork()
         self._budget.reset_after_fork()
-        self._bind_lock = threading.Lock()
-        self._count_lock = threading.Lock()
+        self._bind_lock = threading.RLock()
+        self._count_lock = threading.RLock()
         self._open = 0
         self._counts.clear()
 

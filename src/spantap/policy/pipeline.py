@@ -6,12 +6,13 @@ before it). Pure and thread-safe: a `Pipeline` is built once from the settings a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
 
+from spantap.capture import raised
 from spantap.capture.limits import CaptureLimits
 from spantap.model import (
     Body,
@@ -28,9 +29,11 @@ from spantap.model import (
 from spantap.model.observation import Collected
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.redact import Redactor, Tally
+from spantap.policy.well_formed import well_formed
 
 _METADATA_MAX_BYTES = 4096
 _METRICS_MAX = 16
+_NAME_MAX = 1024  # characters of an id, an address or a name that the app or the client gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,29 @@ class Pipeline:
 
     def clean_path(self, path: str) -> str:
         """The path as it may stand on a live span."""
-        return self._redactor.path(path, Tally())
+        return well_formed(self._redactor.path(path, Tally()))
 
     def clean_query(self, query: str) -> str:
         """The query string as it may stand on a span without an exchange."""
-        return self._redactor.query(query, Tally()) if query and self._options.query else ""
+        return well_formed(self._redactor.query(query, Tally())) if query and self._options.query else ""
 
-    def clean_text(self, text: str, tally: Tally | None = None) -> str:
-        """Free text (an exception's message, a stack trace) without secrets."""
-        return self._redactor.text(text, tally or Tally())
+    def clean_name(self, text: str, tally: Tally) -> str:
+        """A name, an id, an address: without secrets, and withheld when it is too long to be one."""
+        if len(text) > _NAME_MAX:
+            return f"[{len(text)} characters]"
+        return well_formed(self._redactor.text(text, tally))
+
+    def clean_message(self, text: str, tally: Tally) -> str:
+        """An exception's message without secrets."""
+        return well_formed(raised.shown(self._redactor.text(text, tally), raised.MESSAGE_MAX))
+
+    def clean_stacktrace(self, text: str, tally: Tally) -> str:
+        """A traceback without secrets."""
+        return well_formed(raised.shown(self._redactor.text(text, tally), raised.STACKTRACE_MAX))
+
+    def suspects(self, text: str) -> bool:
+        """Whether a text has to be cleaned, or is not well-formed: a quick look that errs on yes."""
+        return not text.isascii() or self._redactor.suspects(text)
 
     def run(self, seen: Observation, tally: Tally | None = None) -> Exchange:
         """The clean exchange of an observation.
@@ -82,12 +99,13 @@ class Pipeline:
         Raises:
             Exception: a bug of ours; the caller emits no exchange then.
         """
-        tally = tally or Tally()
+        if tally is None:
+            tally = Tally()
         redactor, options = self._redactor, self._options
         # The request first: what is masked there is known by name, and may come back in the
         # response under names that say nothing.
-        path = redactor.path(seen.path, tally)
-        query = redactor.query(seen.query, tally) if seen.query and options.query else ""
+        path = well_formed(redactor.path(seen.path, tally))
+        query = well_formed(redactor.query(seen.query, tally)) if seen.query and options.query else ""
         request_headers, request_dropped = self._headers(seen.request_headers, tally)
         request_body = _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
         response_headers, response_dropped = self._headers(seen.response_headers, tally, echoes=True)
@@ -98,22 +116,23 @@ class Pipeline:
         error = None
         if seen.error_type is not None:
             # Last, so that every value masked above is known and leaves this text too.
-            message = None if seen.error_message is None else redactor.text(seen.error_message, tally)
-            error = Error(seen.error_type, message)
+            message = None if seen.error_message is None else self.clean_message(seen.error_message, tally)
+            error = Error(self.clean_name(seen.error_type, tally), message)
+        name = self._names(seen, tally)
         return Exchange(
             trace_id=seen.trace_id,
             span_id=seen.span_id,
             parent_span_id=seen.parent_span_id,
             direction=seen.direction,
             request=Request(
-                method=seen.method,
-                scheme=seen.scheme,
+                method=name(seen.method) or "",
+                scheme=name(seen.scheme) or "",
                 path=path,
                 query=query,
                 headers=request_headers,
                 headers_dropped=request_dropped,
                 body=request_body,
-                http_version=seen.http_version,
+                http_version=name(seen.http_version),
             ),
             response=Response(
                 status=seen.status,
@@ -122,25 +141,42 @@ class Pipeline:
                 body=response_body,
             ),
             timing=Timing(seen.start, seen.first_byte, seen.end),
-            client=Peer(seen.client_address, seen.client_port),
-            server=Peer(seen.server_address, seen.server_port),
-            route=seen.route,
-            endpoint=seen.endpoint,
+            client=Peer(name(seen.client_address), _port(seen.client_port)),
+            server=Peer(name(seen.server_address), _port(seen.server_port)),
+            route=None if seen.route is None else self.clean_path(seen.route),
+            endpoint=name(seen.endpoint),
             identity=Identity(
-                user=seen.user,
-                email=seen.email,
-                company=seen.company,
-                session=seen.session,
-                device=seen.device,
+                user=name(seen.user),
+                email=name(seen.email),
+                company=name(seen.company),
+                session=name(seen.session),
+                device=name(seen.device),
             ),
             error=error,
             incomplete=seen.incomplete,
             metadata=metadata,
-            metrics=dict(list(seen.metrics.items())[:_METRICS_MAX]),
+            metrics={
+                name(metric) or "": value for metric, value in list(seen.metrics.items())[:_METRICS_MAX]
+            },
             redactions=tally.counts,
             service=seen.service,
             sampled=seen.sampled,
         )
+
+    def _names(self, seen: Observation, tally: Tally) -> Callable[[str | None], str | None]:
+        """What cleans the short texts of an exchange: nothing does, when one look finds nothing in any."""
+        texts = (
+            *(seen.method, seen.scheme, seen.http_version, seen.client_address, seen.server_address),
+            *(seen.endpoint, seen.user, seen.email, seen.company, seen.session, seen.device),
+            *seen.metrics,
+        )
+        together = "\n".join(filter(None, texts))
+        probe = Tally()
+        probe.secrets = tally.secrets
+        short = len(together) <= _NAME_MAX and together.isascii()
+        if short and self._redactor.text(together, probe) == together:
+            return _unchanged
+        return lambda text: None if text is None else self.clean_name(text, tally)
 
     def _headers(
         self, pairs: list[tuple[str, str]], tally: Tally, *, echoes: bool = False
@@ -153,11 +189,20 @@ class Pipeline:
         for name, value in self._redactor.header_pairs(pairs, tally):
             if echoes:
                 value = self._redactor.echoes(value, tally)
+            name, value = well_formed(name), well_formed(value)
             size = len(name) + len(value)
             if len(kept) < most and size <= room:
                 kept.append((name, value))
                 room -= size
         return Headers(kept), len(pairs) - len(kept)
+
+
+def _unchanged(text: str | None) -> str | None:
+    return text
+
+
+def _port(port: object) -> int | None:
+    return port if isinstance(port, int) and 0 <= port <= 0xFFFF else None
 
 
 def _body(
@@ -181,7 +226,10 @@ def _body(
     if not collected.size and collected.missing is None:
         # A body was announced that nobody read: it never passed, and we do not read it for them.
         return Body(withheld="unread") if content_length not in (None, "0") else Body()
-    return clean_body(collected, content_type, content_encoding, limits, redactor, tally)
+    body = clean_body(collected, content_type, content_encoding, limits, redactor, tally)
+    if isinstance(body.content, str) and not body.content.isascii():
+        return replace(body, content=well_formed(body.content))
+    return body
 
 
 def _metadata(metadata: Mapping[str, Any], redactor: Redactor, tally: Tally) -> Mapping[str, Any]:

@@ -81,6 +81,10 @@ class Redactor:
         """A clean body, also without the values that were masked elsewhere in the exchange."""
         return clean_echoes(text, tally) if tally.secrets else text
 
+    def names_secret(self, name: str) -> bool:
+        """Whether what stands under a name is a secret, whatever it looks like."""
+        return name in self._rules.names
+
     def suspects(self, text: str) -> bool:
         """Whether anything sensitive could be in a text: a quick look that errs on yes."""
         return looks_sensitive(text, self._rules)

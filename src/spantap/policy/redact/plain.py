@@ -12,7 +12,8 @@ from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import Tally
 from spantap.policy.redact.text import clean_text
 
-_ESCAPE = re.compile(r"\\+(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
+# The first backslash of a run begins the search, or a run without an escape behind it costs its square.
+_ESCAPE = re.compile(r"(?<!\\)\\+(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _PART_OF_NAME: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _LONGEST: Final = 64
 

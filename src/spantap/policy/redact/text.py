@@ -142,10 +142,15 @@ def _pairs(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]
 
 
 def _bare(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
+    done = 0
     for match in _BARE.finditer(data):
         first = next(group for group in (1, 3, 5, 7) if match.start(group) >= 0)
-        if _named(data, match.start(first), match.end(first), names):
-            start, end = literal_end(data, match.start(first + 1))
+        value = match.start(first + 1)
+        # Inside a value that is masked already; what begins there ends where it ends, or at a
+        # quote further on that would be looked for again and again.
+        if value >= done and _named(data, match.start(first), match.end(first), names):
+            start, end = literal_end(data, value)
+            done = max(done, end)
             if not _nothing(data[start:end]):
                 yield _Span(start, end, "key", hidden)
 

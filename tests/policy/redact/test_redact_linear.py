@@ -1,0 +1,50 @@
+"""Time grows with the length of a text, not with its square: requests come from strangers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from spantap.policy.redact import Redactor, Tally
+
+REDACTOR = Redactor()
+SHAPES: dict[str, Callable[[str], object]] = {
+    "text": lambda text: REDACTOR.text(text, Tally()),
+    "path": lambda text: REDACTOR.path(text, Tally()),
+    "query": lambda text: REDACTOR.query(text, Tally()),
+    "url": lambda text: REDACTOR.url(text, Tally()),
+    "json": lambda text: REDACTOR.body(text, "application/json", Tally()),
+    "form": lambda text: REDACTOR.body(text, "application/x-www-form-urlencoded", Tally()),
+    "html": lambda text: REDACTOR.body(text, "text/html", Tally()),
+    "header": lambda text: REDACTOR.header_pairs([("x-note", text)], Tally()),
+    "cookie": lambda text: REDACTOR.header_pairs([("cookie", text)], Tally()),
+    "set-cookie": lambda text: REDACTOR.header_pairs([("set-cookie", text)], Tally()),
+}
+REPEATED = (
+    *("\\", '"', "'", "%25", "&#", "<a ", "{", "(", "=", ":", "token: ", "token=", 'token "', "token='a'b"),
+    *(" ", "\n ", "token:\n ", "http://", "--token ", "<token>", "eyJ", ".", "; a=", ", ", "4 ", "-", "a@"),
+    *("\\u0", "é", "\0", "-----BEGIN ", '{"a":', '\\"', "token=\\'", "('token', '", "%41", "QUJD"),
+)
+SHORT = 2_000
+TIMES = 16
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_repetition_costs_its_square(shape: str) -> None:
+    """Sixteen times the text takes nowhere near 256 times as long, whatever is repeated."""
+    clean = SHAPES[shape]
+    for unit in REPEATED:
+        for start in ("", "token=", '"token":"'):
+            text = start + unit * (SHORT // len(unit))
+            longer = start + unit * (TIMES * SHORT // len(unit)) + " password=x"
+            # A floor, because a short run says nothing; squared, it would be seconds.
+            before = max(_seconds(clean, text), 0.002)
+            assert _seconds(clean, longer) < before * TIMES * 8, f"{start}{unit!r}"
+
+
+def _seconds(call: Callable[[str], object], text: str) -> float:
+    start = time.thread_time()
+    call(text)
+    return time.thread_time() - start

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spantap.codec.attributes import encode
+from spantap.codec.record import to_record
+from spantap.model import Observation
+from spantap.model.observation import Collected
+from spantap.policy.pipeline import Pipeline, PipelineOptions
+from spantap.policy.redact import Redactor, Tally
+
+PIPELINE = Pipeline(Redactor(), PipelineOptions())
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+
+anything = st.text(max_size=20)  # lone surrogates too
+pairs = st.lists(st.tuples(anything, anything), max_size=3)
+bodies = st.binary(max_size=30).map(lambda data: Collected(data, len(data)))
+
+
+def observed(**facts: Any) -> Observation:
+    return Observation(**{"method": "GET", "scheme": "http", "path": "/", "query": "", "start": 1, **facts})
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            **dict.fromkeys(("method", "scheme", "path", "query"), anything),
+            **dict.fromkeys(
+                (
+                    *("http_version", "client_address", "server_address", "route", "endpoint"),
+                    *("error_type", "error_message", "user", "email", "company", "session", "device"),
+                ),
+                st.one_of(st.none(), anything),
+            ),
+            **dict.fromkeys(("client_port", "server_port"), st.one_of(st.none(), st.integers())),
+            **dict.fromkeys(("request_headers", "response_headers"), pairs),
+            **dict.fromkeys(("request_body", "response_body"), bodies),
+            "metadata": st.dictionaries(anything, anything, max_size=2),
+            "metrics": st.dictionaries(anything, st.floats(allow_nan=False), max_size=2),
+        }
+    )
+)
+def test_whatever_was_seen_can_be_written_by_every_destination(facts: dict[str, Any]) -> None:
+    """No request, exception or id makes a record that JSON, SQLite or OTLP cannot hold."""
+    exchange = PIPELINE.run(observed(**facts))
+
+    orjson.dumps(to_record(exchange))
+    for value in encode(exchange).values():
+        texts = value if isinstance(value, tuple) else [value]
+        assert all(str(text).encode() is not None for text in texts)
+
+
+def test_a_body_with_half_a_character_can_be_written() -> None:
+    """JSON may name half of a surrogate pair; the record shows a question mark."""
+    data = rb'{"note":"\ud83d","password":"s3cret-pass"}'
+    seen = observed(
+        request_body=Collected(data, len(data)), request_headers=[("content-type", "application/json")]
+    )
+
+    exchange = PIPELINE.run(seen)
+
+    assert b"s3cret" not in orjson.dumps(to_record(exchange))
+
+
+def test_who_and_where_are_cleaned_like_everything_else() -> None:
+    """A token given as user, session, method, address, endpoint or metric leaves nowhere."""
+    names = ("method", "user", "email", "company", "session", "device", "endpoint", "server_address", "route")
+
+    exchange = PIPELINE.run(observed(**dict.fromkeys(names, f"/x/{JWT}"), metrics={JWT: 1.0}))
+
+    written = orjson.dumps(to_record(exchange)).decode()
+    assert JWT not in written
+    assert len(re.findall("REDACTED", written)) >= len(names) + 1
+
+
+def test_an_id_that_repeats_a_secret_is_masked() -> None:
+    """The session cookie's value does not come back as the session's name."""
+    seen = observed(request_headers=[("cookie", "sid=0f9e8d7c6b5a")], session="0f9e8d7c6b5a", user="alice")
+
+    exchange = PIPELINE.run(seen)
+
+    assert exchange.identity.session == "[REDACTED]"
+    assert exchange.identity.user == "alice"
+
+
+def test_what_is_too_long_for_an_id_is_withheld() -> None:
+    """Nobody fills the queue, or slips half a token in, by way of an id."""
+    exchange = PIPELINE.run(observed(user="x" * 100_000))
+
+    assert exchange.identity.user == "[100000 characters]"
+
+
+def test_exception_texts_are_bounded_after_they_are_cleaned() -> None:
+    """A secret at the cut of a long message is masked, not halved."""
+    message = "x " * 4090 + f"token={JWT} " + "y " * 10
+
+    shown = PIPELINE.clean_message(message, Tally())
+
+    assert len(shown) < 8 * 1024 + 10
+    assert JWT[:20] not in shown
