@@ -30,7 +30,7 @@ from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
 from spantap.policy.redact import Redactor
 from spantap.policy.select import Selection
-from spantap.settings import Settings
+from spantap.settings import Loaded, Settings
 
 _EXIT_SECONDS: Final = 5.0
 _OPEN_SECONDS: Final = 0.25
@@ -58,10 +58,12 @@ class Handle:
 
     Attributes:
         settings: what it runs with.
+        loaded: the same, with the source of each.
     """
 
-    def __init__(self, settings: Settings, tap: Tap, budget: Budget) -> None:
-        self.settings = settings
+    def __init__(self, loaded: Loaded, tap: Tap, budget: Budget) -> None:
+        self.settings = loaded.settings
+        self.loaded = loaded
         self._tap = tap
         self._budget = budget
 
@@ -127,7 +129,8 @@ def configure(**keywords: Any) -> Handle:
 
     Args:
         **keywords: any setting of `spantap.settings.Settings` in lower case; the environment
-            (``OTEL_PYTHON_SPANTAP_<NAME>``) fills in what is not given.
+            (``OTEL_PYTHON_SPANTAP_<NAME>``), then the settings file in the working directory,
+            fill in what is not given.
 
     Returns:
         The handle to flush, stop and look at it.
@@ -137,13 +140,13 @@ def configure(**keywords: Any) -> Handle:
             configured differently already.
     """
     global _handle  # one capture per process
-    wanted = settings.load(keywords, os.environ)
+    wanted = settings.read(keywords, os.environ)
     with _lock:
         if _handle is None:
             _handle = _build(wanted)
             ending.at_end(_handle.deliver)
-        elif _handle.settings != wanted:
-            raise ConfigurationError(_differences(_handle.settings, wanted))
+        elif _handle.settings != wanted.settings:
+            raise ConfigurationError(_differences(_handle.settings, wanted.settings))
         return _handle
 
 
@@ -188,7 +191,8 @@ def current_tap() -> Tap:
     return (configure() if handle is None else handle).tap
 
 
-def _build(wanted: Settings) -> Handle:
+def _build(loaded: Loaded) -> Handle:
+    wanted = loaded.settings
     preset = PRESETS[wanted.preset]
     if wanted.debug:
         _log_everything()
@@ -222,7 +226,7 @@ def _build(wanted: Settings) -> Handle:
             tracer_provider=wanted.tracer_provider,
         ),
     )
-    return Handle(wanted, tap, budget)
+    return Handle(loaded, tap, budget)
 
 
 def _routes(wanted: Settings) -> list[Route]:
@@ -230,14 +234,14 @@ def _routes(wanted: Settings) -> list[Route]:
     batching = Batching(max_queued=wanted.queue_max_items)
     listed = exporters.named()
     sinks: dict[tuple[str, str], Sink] = {}
-    by_name = [exporters.sink_named(name) for name in listed or ()]
-    for sink in (*wanted.destinations, *_by_path(wanted), *filter(None, by_name)):
+    by_name = {
+        name: exporters.sink_named(name, wanted.sqlite_path, wanted.jsonl_path) for name in listed or ()
+    }
+    for sink in (*wanted.destinations, *_by_path(wanted), *filter(None, by_name.values())):
         sinks.setdefault((sink.name, sink.target), sink)
     # Listed, it is wanted wherever it may be; not listed, only if an endpoint says where.
     otlp_wanted = otlp.endpoint() is not None if listed is None else not exporters.OTLP.isdisjoint(listed)
-    others = [
-        name for name in listed or () if name not in exporters.OTLP and exporters.sink_named(name) is None
-    ]
+    others = [name for name, sink in by_name.items() if sink is None and name not in exporters.OTLP]
     if listed is None and not otlp_wanted and not sinks:
         default = _default_store()
         sinks[default.name, default.target] = default
