@@ -6,7 +6,7 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,12 +19,13 @@ from spantap.export.sink import Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.guard import logger
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import exporters, otlp
+from spantap.otel import exporters, otlp, standard
 from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.exporter import SinkExporter
+from spantap.otel.limits import WithinLimits
 from spantap.otel.processor import CaptureProcessor, Route
-from spantap.otel.queue import Batching, DeliveryQueue, DeliveryStats
+from spantap.otel.queue import Delivery, DeliveryQueue, DeliveryStats
 from spantap.otel.tap import Tap, TapOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
@@ -201,7 +202,9 @@ def _build(loaded: Loaded) -> Handle:
         request_body=limit if wanted.request_bodies and preset.bodies else 0,
         response_body=limit if wanted.response_bodies and preset.bodies else 0,
     )
-    redactor = Redactor(keys=wanted.redact_keys, keep_keys=wanted.keep_keys)
+    redactor = Redactor(
+        keys=wanted.redact_keys, keep_keys=wanted.keep_keys, headers=standard.sanitized_headers()
+    )
     budget = Budget(wanted.queue_max_bytes)
     tap = Tap(
         selection=Selection(
@@ -217,7 +220,7 @@ def _build(loaded: Loaded) -> Handle:
                 query=wanted.query and preset.query,
             ),
         ),
-        processor=CaptureProcessor(SpanCleaner(redactor), _routes(wanted), budget, wanted.capture_unsampled),
+        processor=CaptureProcessor(SpanCleaner(redactor), _routes(loaded), budget, wanted.capture_unsampled),
         budget=budget,
         options=TapOptions(
             limits=limits,
@@ -229,9 +232,12 @@ def _build(loaded: Loaded) -> Handle:
     return Handle(loaded, tap, budget)
 
 
-def _routes(wanted: Settings) -> list[Route]:
+def _routes(loaded: Loaded) -> list[Route]:
     """One queue per destination; the same one twice (name and target) is one."""
-    batching = Batching(max_queued=wanted.queue_max_items)
+    wanted = loaded.settings
+    # Said by us, it counts more than the batch processor's OTEL_BSP_MAX_QUEUE_SIZE; the default does not.
+    own_bound = wanted.queue_max_items if "queue_max_items" in loaded.sources else None
+    batching = standard.batching(own_bound)
     listed = exporters.named()
     sinks: dict[tuple[str, str], Sink] = {}
     by_name = {
@@ -241,7 +247,11 @@ def _routes(wanted: Settings) -> list[Route]:
         sinks.setdefault((sink.name, sink.target), sink)
     # Listed, it is wanted wherever it may be; not listed, only if an endpoint says where.
     otlp_wanted = otlp.endpoint() is not None if listed is None else not exporters.OTLP.isdisjoint(listed)
-    others = [name for name, sink in by_name.items() if sink is None and name not in exporters.OTLP]
+    others: dict[str, Callable[[], Delivery]] = {
+        name: functools.partial(exporters.ForeignDelivery, name)
+        for name, sink in by_name.items()
+        if sink is None and name not in exporters.OTLP
+    }
     if listed is None and not otlp_wanted and not sinks:
         default = _default_store()
         sinks[default.name, default.target] = default
@@ -251,11 +261,9 @@ def _routes(wanted: Settings) -> list[Route]:
         queue = DeliveryQueue(_named(sink, sinks), functools.partial(SinkExporter, sink), batching)
         routes.append(Route(queue, exchanges_only=True, sampled_only=False))
     if otlp_wanted:
-        routes.append(
-            Route(DeliveryQueue("otlp", otlp.open_otlp, batching), exchanges_only=False, sampled_only=True)
-        )
-    for name in others:
-        queue = DeliveryQueue(name, functools.partial(exporters.ForeignDelivery, name), batching)
+        others["otlp"] = otlp.open_otlp
+    for name, opened in others.items():
+        queue = DeliveryQueue(name, functools.partial(WithinLimits, opened), batching)
         routes.append(Route(queue, exchanges_only=False, sampled_only=True))
     for route in routes:
         logger.debug("destination %s", route.queue.name)
