@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import TracerProvider
 
@@ -33,33 +33,47 @@ class NotAllowedError(ValueError):
     """A value a setting does not take; the message says what it takes."""
 
 
+class Kind(NamedTuple):
+    """What a setting takes.
+
+    Attributes:
+        takes: in words; follows "use" in an error.
+        parse: the value from what was given; raises `NotAllowedError`.
+    """
+
+    takes: str
+    parse: Callable[[Any], Any]
+
+
 def _flag(value: Any) -> bool:
     text = str(value).strip().lower()
     if text in ("true", "1", "yes", "on"):
         return True
     if text in ("false", "0", "no", "off"):
         return False
-    raise NotAllowedError("use true or false")
+    raise NotAllowedError(f"use {FLAG.takes}")
 
 
-def _whole(lowest: int, highest: int) -> Callable[[Any], int]:
+def _whole(lowest: int, highest: int) -> Kind:
+    takes = f"a whole number from {lowest} to {highest}"
+
     def parse(value: Any) -> int:
         try:
             number = int(str(value).strip())
         except ValueError:
             number = lowest - 1
         if not lowest <= number <= highest or isinstance(value, bool):
-            raise NotAllowedError(f"use a whole number from {lowest} to {highest}")
+            raise NotAllowedError(f"use {takes}")
         return number
 
-    return parse
+    return Kind(takes, parse)
 
 
 def _words(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
-        raise NotAllowedError("use a comma-separated list, in code a sequence of strings")
+        raise NotAllowedError(f"use {WORDS.takes}")
     return tuple(each.strip() for each in value if each.strip())
 
 
@@ -72,19 +86,21 @@ def _patterns(value: Any) -> tuple[str, ...]:
     return patterns
 
 
-def _one_of(*choices: str) -> Callable[[Any], Any]:
+def _one_of(*choices: str) -> Kind:
+    takes = f"one of {', '.join(choices)}"
+
     def parse(value: Any) -> str:
         word = str(value).strip().lower()
         if word not in choices:
-            raise NotAllowedError(f"use one of {', '.join(choices)}{did_you_mean(word, choices)}")
+            raise NotAllowedError(f"use {takes}{did_you_mean(word, choices)}")
         return word
 
-    return parse
+    return Kind(takes, parse)
 
 
 def _path(value: Any) -> Path:
     if not isinstance(value, (str, os.PathLike)) or not str(value):
-        raise NotAllowedError("use the path of a file")
+        raise NotAllowedError(f"use {STORE.takes}")
     return Path(value).expanduser()
 
 
@@ -100,20 +116,27 @@ def _sinks(value: Any) -> tuple[Sink, ...]:
     sinks = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     for sink in sinks:
         if not all(hasattr(sink, name) for name in ("name", "target", "write", "close")):
-            raise NotAllowedError(
-                "use objects with name, target, write() and close(), such as SQLiteSink(path)"
-            )
+            raise NotAllowedError(f"use {SINKS.takes}")
     return sinks
 
 
 def _provider(value: Any) -> TracerProvider | None:
     if value is not None and not hasattr(value, "get_tracer"):
-        raise NotAllowedError("use a TracerProvider")
+        raise NotAllowedError(f"use {PROVIDER.takes}")
     return value  # type: ignore[no-any-return]
 
 
-def _row(default: Any, parse: Callable[[Any], Any], doc: str, *, in_code_only: bool = False) -> Any:
-    return field(default=default, metadata={"parse": parse, "doc": doc, "in_code_only": in_code_only})
+FLAG: Final = Kind("true or false", _flag)
+WORDS: Final = Kind("a list of words; in the environment comma-separated", _words)
+PATTERNS: Final = Kind("a list of globs or re: expressions; in the environment comma-separated", _patterns)
+PATH: Final = Kind("the path of a file", _path)
+STORE: Final = Kind("the path of a file", _store)
+SINKS: Final = Kind("objects with name, target, write() and close(), such as SQLiteSink(path)", _sinks)
+PROVIDER: Final = Kind("a TracerProvider", _provider)
+
+
+def _row(default: Any, kind: Kind, doc: str, *, in_code_only: bool = False) -> Any:
+    return field(default=default, metadata={"kind": kind, "doc": doc, "in_code_only": in_code_only})
 
 
 @dataclass(frozen=True)
@@ -129,48 +152,48 @@ class Settings:
     body_max_bytes: int | None = _row(
         None, _whole(0, 16 * 1024 * 1024), "Decoded bytes kept of each body; the preset's when not set."
     )
-    request_bodies: bool = _row(True, _flag, "Whether request bodies are captured.")
-    response_bodies: bool = _row(True, _flag, "Whether response bodies are captured.")
-    headers: bool = _row(True, _flag, "Whether headers are captured, redacted.")
-    query: bool = _row(True, _flag, "Whether query strings are captured, redacted.")
+    request_bodies: bool = _row(True, FLAG, "Whether request bodies are captured.")
+    response_bodies: bool = _row(True, FLAG, "Whether response bodies are captured.")
+    headers: bool = _row(True, FLAG, "Whether headers are captured, redacted.")
+    query: bool = _row(True, FLAG, "Whether query strings are captured, redacted.")
     include_urls: tuple[str, ...] = _row(
-        (), _patterns, "Capture only paths that match one of these globs or re: expressions."
+        (), PATTERNS, "Capture only paths that match one of these globs or re: expressions."
     )
     exclude_urls: tuple[str, ...] = _row(
-        (), _patterns, "Never capture paths that match one of these; beats INCLUDE_URLS."
+        (), PATTERNS, "Never capture paths that match one of these; beats INCLUDE_URLS."
     )
     exclude_methods: tuple[str, ...] = _row(
-        DEFAULT_EXCLUDED_METHODS, _words, "Never capture requests with these methods."
+        DEFAULT_EXCLUDED_METHODS, WORDS, "Never capture requests with these methods."
     )
     redact_keys: tuple[str, ...] = _row(
-        (), _words, "Further names whose values are masked in bodies, queries, headers and cookies."
+        (), WORDS, "Further names whose values are masked in bodies, queries, headers and cookies."
     )
-    keep_keys: tuple[str, ...] = _row((), _words, "Names that stay readable although they look sensitive.")
+    keep_keys: tuple[str, ...] = _row((), WORDS, "Names that stay readable although they look sensitive.")
     capture_unsampled: Unsampled = _row(
         "own",
         _one_of("own", "all", "none"),
         "Exchanges of unsampled traces go to stores only (own), to OTLP too (all), or nowhere (none).",
     )
     live_bodies: bool = _row(
-        True, _flag, "On a tracer provider of the app's own, write clean bodies on the live span too."
+        True, FLAG, "On a tracer provider of the app's own, write clean bodies on the live span too."
     )
     sqlite_path: Path | None = _row(
-        None, _store, "SQLite file to store exchanges in; ./spantap.db when no destination is set at all."
+        None, STORE, "SQLite file to store exchanges in; ./spantap.db when no destination is set at all."
     )
-    jsonl_path: Path | None = _row(None, _store, "File to append exchanges to, one JSON line each.")
+    jsonl_path: Path | None = _row(None, STORE, "File to append exchanges to, one JSON line each.")
     queue_max_bytes: int = _row(
         64 * 1024 * 1024, _whole(64 * 1024, 16 * 1024**3), "Bytes all queues of a process may hold together."
     )
     queue_max_items: int = _row(10_000, _whole(1, 10_000_000), "Spans each destination's queue may hold.")
     config_file: Path | None = _row(
-        None, _path, "The settings file, instead of spantap.toml or pyproject.toml in the working directory."
+        None, PATH, "The settings file, instead of spantap.toml or pyproject.toml in the working directory."
     )
-    debug: bool = _row(False, _flag, "Log what spantap does (never values) to the logger `spantap`.")
+    debug: bool = _row(False, FLAG, "Log what spantap does (never values) to the logger `spantap`.")
     destinations: tuple[Sink, ...] = _row(
-        (), _sinks, "Destination objects, beside those set by path.", in_code_only=True
+        (), SINKS, "Destination objects, beside those set by path.", in_code_only=True
     )
     tracer_provider: TracerProvider | None = _row(
-        None, _provider, "The tracer provider to use instead of the global one.", in_code_only=True
+        None, PROVIDER, "The tracer provider to use instead of the global one.", in_code_only=True
     )
 
     @property
@@ -270,7 +293,7 @@ class _Reader:
         elif name not in self.given_as:
             self.given_as[name] = given_as
             try:
-                self.values[name] = row.metadata["parse"](value)
+                self.values[name] = row.metadata["kind"].parse(value)
                 self.sources[name] = source
             except NotAllowedError as error:
                 self.problems.append(Problem(given_as, repr(value), str(error)))
@@ -304,6 +327,6 @@ class _Reader:
         if name == "config_file":
             self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
             return
-        if row is not None and row.metadata["parse"] is _store and isinstance(value, str) and value:
+        if row is not None and row.metadata["kind"] is STORE and isinstance(value, str) and value:
             value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
         self.take(name, given_as, value, f"file ({file.path})")

@@ -175,10 +175,10 @@ def test_paths_in_the_file_start_at_the_file(tmp_path: Path) -> None:
     assert settings.jsonl_path == Path.home() / "there.jsonl"
 
 
-def serve_one(directory: Path, monkeypatch: pytest.MonkeyPatch) -> spantap.Handle:
+def serve_one(directory: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> spantap.Handle:
     """Configure in a directory, answer one request, deliver."""
     monkeypatch.chdir(directory)
-    handle = spantap.configure(tracer_provider=TracerProvider(shutdown_on_exit=False))
+    handle = spantap.configure(tracer_provider=TracerProvider(shutdown_on_exit=False), **settings)
     try:
         app = spantap.instrument_app(responding(b'{"b":2}'))
         call(app, scope("POST", "/a", [("content-type", "application/json")]), b'{"a":1}')
@@ -201,6 +201,17 @@ def test_a_process_is_set_up_by_the_file_where_it_starts(
     assert handle.loaded.sources["jsonl_path"] == f"file ({tmp_path / 'spantap.toml'})"
     assert handle.settings is handle.loaded.settings
     assert not (tmp_path / "spantap.db").exists()
+
+
+@pytest.mark.setting("config_file")
+def test_a_process_is_set_up_by_the_file_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CONFIG_FILE makes `configure` read that file, and not the one in the working directory."""
+    (tmp_path / "spantap.toml").write_text('jsonl_path = "found.jsonl"\n')
+    (tmp_path / "named.toml").write_text('jsonl_path = "named.jsonl"\n')
+
+    serve_one(tmp_path, monkeypatch, config_file="named.toml")
+
+    assert [each.name for each in tmp_path.glob("*.jsonl")] == ["named.jsonl"]
 
 
 def test_a_process_that_starts_elsewhere_does_not_find_it(tmp_path: Path) -> None:
