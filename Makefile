@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports format bench conformance soak clean
+.PHONY: help demo test check lint types imports format docs bench conformance soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ imports: $(VENV)/.dev ## import-linter: the floors of the house
 format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev ## write docs/settings.md anew from the table of settings
+	$(BIN)/python -m spantap.settings_page > docs/settings.md
 
 bench: $(VENV)/.dev ## what a captured request costs, beside bare and stock OpenTelemetry
 	$(BIN)/python benchmarks/overhead.py

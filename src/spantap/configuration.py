@@ -6,7 +6,7 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,18 +19,19 @@ from spantap.export.sink import Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.guard import logger
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import exporters, otlp
+from spantap.otel import exporters, otlp, standard
 from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.exporter import SinkExporter
+from spantap.otel.limits import WithinLimits
 from spantap.otel.processor import CaptureProcessor, Route
-from spantap.otel.queue import Batching, DeliveryQueue, DeliveryStats
+from spantap.otel.queue import Delivery, DeliveryQueue, DeliveryStats
 from spantap.otel.tap import Tap, TapOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
 from spantap.policy.redact import Redactor
 from spantap.policy.select import Selection
-from spantap.settings import Settings
+from spantap.settings import Loaded, Settings
 
 _EXIT_SECONDS: Final = 5.0
 _OPEN_SECONDS: Final = 0.25
@@ -58,10 +59,12 @@ class Handle:
 
     Attributes:
         settings: what it runs with.
+        loaded: the same, with the source of each.
     """
 
-    def __init__(self, settings: Settings, tap: Tap, budget: Budget) -> None:
-        self.settings = settings
+    def __init__(self, loaded: Loaded, tap: Tap, budget: Budget) -> None:
+        self.settings = loaded.settings
+        self.loaded = loaded
         self._tap = tap
         self._budget = budget
 
@@ -127,7 +130,8 @@ def configure(**keywords: Any) -> Handle:
 
     Args:
         **keywords: any setting of `spantap.settings.Settings` in lower case; the environment
-            (``OTEL_PYTHON_SPANTAP_<NAME>``) fills in what is not given.
+            (``OTEL_PYTHON_SPANTAP_<NAME>``), then the settings file in the working directory,
+            fill in what is not given.
 
     Returns:
         The handle to flush, stop and look at it.
@@ -137,13 +141,13 @@ def configure(**keywords: Any) -> Handle:
             configured differently already.
     """
     global _handle  # one capture per process
-    wanted = settings.load(keywords, os.environ)
+    wanted = settings.read(keywords, os.environ)
     with _lock:
         if _handle is None:
             _handle = _build(wanted)
             ending.at_end(_handle.deliver)
-        elif _handle.settings != wanted:
-            raise ConfigurationError(_differences(_handle.settings, wanted))
+        elif _handle.settings != wanted.settings:
+            raise ConfigurationError(_differences(_handle.settings, wanted.settings))
         return _handle
 
 
@@ -188,7 +192,8 @@ def current_tap() -> Tap:
     return (configure() if handle is None else handle).tap
 
 
-def _build(wanted: Settings) -> Handle:
+def _build(loaded: Loaded) -> Handle:
+    wanted = loaded.settings
     preset = PRESETS[wanted.preset]
     if wanted.debug:
         _log_everything()
@@ -197,7 +202,9 @@ def _build(wanted: Settings) -> Handle:
         request_body=limit if wanted.request_bodies and preset.bodies else 0,
         response_body=limit if wanted.response_bodies and preset.bodies else 0,
     )
-    redactor = Redactor(keys=wanted.redact_keys, keep_keys=wanted.keep_keys)
+    redactor = Redactor(
+        keys=wanted.redact_keys, keep_keys=wanted.keep_keys, headers=standard.sanitized_headers()
+    )
     budget = Budget(wanted.queue_max_bytes)
     tap = Tap(
         selection=Selection(
@@ -213,7 +220,7 @@ def _build(wanted: Settings) -> Handle:
                 query=wanted.query and preset.query,
             ),
         ),
-        processor=CaptureProcessor(SpanCleaner(redactor), _routes(wanted), budget, wanted.capture_unsampled),
+        processor=CaptureProcessor(SpanCleaner(redactor), _routes(loaded), budget, wanted.capture_unsampled),
         budget=budget,
         options=TapOptions(
             limits=limits,
@@ -222,22 +229,29 @@ def _build(wanted: Settings) -> Handle:
             tracer_provider=wanted.tracer_provider,
         ),
     )
-    return Handle(wanted, tap, budget)
+    return Handle(loaded, tap, budget)
 
 
-def _routes(wanted: Settings) -> list[Route]:
+def _routes(loaded: Loaded) -> list[Route]:
     """One queue per destination; the same one twice (name and target) is one."""
-    batching = Batching(max_queued=wanted.queue_max_items)
+    wanted = loaded.settings
+    # Said by us, it counts more than the batch processor's OTEL_BSP_MAX_QUEUE_SIZE; the default does not.
+    own_bound = wanted.queue_max_items if "queue_max_items" in loaded.sources else None
+    batching = standard.batching(own_bound)
     listed = exporters.named()
     sinks: dict[tuple[str, str], Sink] = {}
-    by_name = [exporters.sink_named(name) for name in listed or ()]
-    for sink in (*wanted.destinations, *_by_path(wanted), *filter(None, by_name)):
+    by_name = {
+        name: exporters.sink_named(name, wanted.sqlite_path, wanted.jsonl_path) for name in listed or ()
+    }
+    for sink in (*wanted.destinations, *_by_path(wanted), *filter(None, by_name.values())):
         sinks.setdefault((sink.name, sink.target), sink)
     # Listed, it is wanted wherever it may be; not listed, only if an endpoint says where.
     otlp_wanted = otlp.endpoint() is not None if listed is None else not exporters.OTLP.isdisjoint(listed)
-    others = [
-        name for name in listed or () if name not in exporters.OTLP and exporters.sink_named(name) is None
-    ]
+    others: dict[str, Callable[[], Delivery]] = {
+        name: functools.partial(exporters.ForeignDelivery, name)
+        for name, sink in by_name.items()
+        if sink is None and name not in exporters.OTLP
+    }
     if listed is None and not otlp_wanted and not sinks:
         default = _default_store()
         sinks[default.name, default.target] = default
@@ -247,11 +261,9 @@ def _routes(wanted: Settings) -> list[Route]:
         queue = DeliveryQueue(_named(sink, sinks), functools.partial(SinkExporter, sink), batching)
         routes.append(Route(queue, exchanges_only=True, sampled_only=False))
     if otlp_wanted:
-        routes.append(
-            Route(DeliveryQueue("otlp", otlp.open_otlp, batching), exchanges_only=False, sampled_only=True)
-        )
-    for name in others:
-        queue = DeliveryQueue(name, functools.partial(exporters.ForeignDelivery, name), batching)
+        others["otlp"] = otlp.open_otlp
+    for name, opened in others.items():
+        queue = DeliveryQueue(name, functools.partial(WithinLimits, opened), batching)
         routes.append(Route(queue, exchanges_only=False, sampled_only=True))
     for route in routes:
         logger.debug("destination %s", route.queue.name)

@@ -1,32 +1,48 @@
 """Every setting, one row: name, type, default, and a sentence.
 
-In the environment a setting is ``OTEL_PYTHON_SPANTAP_<NAME>``, in code the keyword of the same
-name in lower case. Keyword arguments win over the environment, the environment over defaults.
+In the environment a setting is ``OTEL_PYTHON_SPANTAP_<NAME>``, in code and in the settings file
+the same name in lower case. Keyword arguments win over the environment, the environment over
+the file (`settings_file`), the file over defaults.
 """
 
 from __future__ import annotations
 
-import difflib
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import TracerProvider
 
+from spantap import settings_file
 from spantap.export.files import why_not_writable
 from spantap.export.sink import Sink
-from spantap.model import ConfigurationError, Problem
-from spantap.otel import exporters, otlp
+from spantap.model import ConfigurationError, Problem, did_you_mean
+from spantap.otel import standard
 from spantap.policy.decide import Unsampled
 from spantap.policy.presets import PRESETS
 from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, InvalidPatternError, Selection
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
+KEYWORD: Final = "keyword"
+DEFAULT: Final = "default"
 
 
 class NotAllowedError(ValueError):
     """A value a setting does not take; the message says what it takes."""
+
+
+class Kind(NamedTuple):
+    """What a setting takes.
+
+    Attributes:
+        takes: in words; follows "use" in an error.
+        parse: the value from what was given; raises `NotAllowedError`.
+    """
+
+    takes: str
+    parse: Callable[[Any], Any]
 
 
 def _flag(value: Any) -> bool:
@@ -35,27 +51,29 @@ def _flag(value: Any) -> bool:
         return True
     if text in ("false", "0", "no", "off"):
         return False
-    raise NotAllowedError("use true or false")
+    raise NotAllowedError(f"use {FLAG.takes}")
 
 
-def _whole(lowest: int, highest: int) -> Callable[[Any], int]:
+def _whole(lowest: int, highest: int) -> Kind:
+    takes = f"a whole number from {lowest} to {highest}"
+
     def parse(value: Any) -> int:
         try:
             number = int(str(value).strip())
         except ValueError:
             number = lowest - 1
         if not lowest <= number <= highest or isinstance(value, bool):
-            raise NotAllowedError(f"use a whole number from {lowest} to {highest}")
+            raise NotAllowedError(f"use {takes}")
         return number
 
-    return parse
+    return Kind(takes, parse)
 
 
 def _words(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         value = value.split(",")
     if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
-        raise NotAllowedError("use a comma-separated list, in code a sequence of strings")
+        raise NotAllowedError(f"use {WORDS.takes}")
     return tuple(each.strip() for each in value if each.strip())
 
 
@@ -68,20 +86,26 @@ def _patterns(value: Any) -> tuple[str, ...]:
     return patterns
 
 
-def _one_of(*choices: str) -> Callable[[Any], Any]:
+def _one_of(*choices: str) -> Kind:
+    takes = f"one of {', '.join(choices)}"
+
     def parse(value: Any) -> str:
         word = str(value).strip().lower()
         if word not in choices:
-            raise NotAllowedError(f"use one of {', '.join(choices)}{_did_you_mean(word, choices)}")
+            raise NotAllowedError(f"use {takes}{did_you_mean(word, choices)}")
         return word
 
-    return parse
+    return Kind(takes, parse)
 
 
-def _file(value: Any) -> Path | None:
-    if value is None:
-        return None
-    path = Path(str(value)).expanduser()
+def _path(value: Any) -> Path:
+    if not isinstance(value, (str, os.PathLike)) or not str(value):
+        raise NotAllowedError(f"use {STORE.takes}")
+    return Path(value).expanduser()
+
+
+def _store(value: Any) -> Path:
+    path = _path(value)
     reason = why_not_writable(path)
     if reason is not None:
         raise NotAllowedError(reason)
@@ -92,20 +116,27 @@ def _sinks(value: Any) -> tuple[Sink, ...]:
     sinks = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     for sink in sinks:
         if not all(hasattr(sink, name) for name in ("name", "target", "write", "close")):
-            raise NotAllowedError(
-                "use objects with name, target, write() and close(), such as SQLiteSink(path)"
-            )
+            raise NotAllowedError(f"use {SINKS.takes}")
     return sinks
 
 
 def _provider(value: Any) -> TracerProvider | None:
     if value is not None and not hasattr(value, "get_tracer"):
-        raise NotAllowedError("use a TracerProvider")
+        raise NotAllowedError(f"use {PROVIDER.takes}")
     return value  # type: ignore[no-any-return]
 
 
-def _row(default: Any, parse: Callable[[Any], Any], doc: str, *, in_code_only: bool = False) -> Any:
-    return field(default=default, metadata={"parse": parse, "doc": doc, "in_code_only": in_code_only})
+FLAG: Final = Kind("true or false", _flag)
+WORDS: Final = Kind("a list of words; in the environment comma-separated", _words)
+PATTERNS: Final = Kind("a list of globs or re: expressions; in the environment comma-separated", _patterns)
+PATH: Final = Kind("the path of a file", _path)
+STORE: Final = Kind("the path of a file", _store)
+SINKS: Final = Kind("objects with name, target, write() and close(), such as SQLiteSink(path)", _sinks)
+PROVIDER: Final = Kind("a TracerProvider", _provider)
+
+
+def _row(default: Any, kind: Kind, doc: str, *, in_code_only: bool = False) -> Any:
+    return field(default=default, metadata={"kind": kind, "doc": doc, "in_code_only": in_code_only})
 
 
 @dataclass(frozen=True)
@@ -121,45 +152,48 @@ class Settings:
     body_max_bytes: int | None = _row(
         None, _whole(0, 16 * 1024 * 1024), "Decoded bytes kept of each body; the preset's when not set."
     )
-    request_bodies: bool = _row(True, _flag, "Whether request bodies are captured.")
-    response_bodies: bool = _row(True, _flag, "Whether response bodies are captured.")
-    headers: bool = _row(True, _flag, "Whether headers are captured, redacted.")
-    query: bool = _row(True, _flag, "Whether query strings are captured, redacted.")
+    request_bodies: bool = _row(True, FLAG, "Whether request bodies are captured.")
+    response_bodies: bool = _row(True, FLAG, "Whether response bodies are captured.")
+    headers: bool = _row(True, FLAG, "Whether headers are captured, redacted.")
+    query: bool = _row(True, FLAG, "Whether query strings are captured, redacted.")
     include_urls: tuple[str, ...] = _row(
-        (), _patterns, "Capture only paths that match one of these globs or re: expressions."
+        (), PATTERNS, "Capture only paths that match one of these globs or re: expressions."
     )
     exclude_urls: tuple[str, ...] = _row(
-        (), _patterns, "Never capture paths that match one of these; beats INCLUDE_URLS."
+        (), PATTERNS, "Never capture paths that match one of these; beats INCLUDE_URLS."
     )
     exclude_methods: tuple[str, ...] = _row(
-        DEFAULT_EXCLUDED_METHODS, _words, "Never capture requests with these methods."
+        DEFAULT_EXCLUDED_METHODS, WORDS, "Never capture requests with these methods."
     )
     redact_keys: tuple[str, ...] = _row(
-        (), _words, "Further names whose values are masked in bodies, queries, headers and cookies."
+        (), WORDS, "Further names whose values are masked in bodies, queries, headers and cookies."
     )
-    keep_keys: tuple[str, ...] = _row((), _words, "Names that stay readable although they look sensitive.")
+    keep_keys: tuple[str, ...] = _row((), WORDS, "Names that stay readable although they look sensitive.")
     capture_unsampled: Unsampled = _row(
         "own",
         _one_of("own", "all", "none"),
         "Exchanges of unsampled traces go to stores only (own), to OTLP too (all), or nowhere (none).",
     )
     live_bodies: bool = _row(
-        True, _flag, "On a tracer provider of the app's own, write clean bodies on the live span too."
+        True, FLAG, "On a tracer provider of the app's own, write clean bodies on the live span too."
     )
     sqlite_path: Path | None = _row(
-        None, _file, "SQLite file to store exchanges in; ./spantap.db when no destination is set at all."
+        None, STORE, "SQLite file to store exchanges in; ./spantap.db when no destination is set at all."
     )
-    jsonl_path: Path | None = _row(None, _file, "File to append exchanges to, one JSON line each.")
+    jsonl_path: Path | None = _row(None, STORE, "File to append exchanges to, one JSON line each.")
     queue_max_bytes: int = _row(
         64 * 1024 * 1024, _whole(64 * 1024, 16 * 1024**3), "Bytes all queues of a process may hold together."
     )
     queue_max_items: int = _row(10_000, _whole(1, 10_000_000), "Spans each destination's queue may hold.")
-    debug: bool = _row(False, _flag, "Log what spantap does (never values) to the logger `spantap`.")
+    config_file: Path | None = _row(
+        None, PATH, "The settings file, instead of spantap.toml or pyproject.toml in the working directory."
+    )
+    debug: bool = _row(False, FLAG, "Log what spantap does (never values) to the logger `spantap`.")
     destinations: tuple[Sink, ...] = _row(
-        (), _sinks, "Destination objects, beside those set by path.", in_code_only=True
+        (), SINKS, "Destination objects, beside those set by path.", in_code_only=True
     )
     tracer_provider: TracerProvider | None = _row(
-        None, _provider, "The tracer provider to use instead of the global one.", in_code_only=True
+        None, PROVIDER, "The tracer provider to use instead of the global one.", in_code_only=True
     )
 
     @property
@@ -168,75 +202,131 @@ class Settings:
         return PRESETS[self.preset].body_max_bytes if self.body_max_bytes is None else self.body_max_bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """One row of the table as it is in force.
+
+    Attributes:
+        name: the keyword.
+        value: what it is set to.
+        source: who set it: ``keyword``, ``environment (<variable>)``, ``file (<path>)`` or ``default``.
+    """
+
+    name: str
+    value: Any
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and where each came from.
+
+    Attributes:
+        settings: the checked values.
+        sources: the source (see `Effective`) of every setting that is not at its default.
+    """
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+    def rows(self) -> list[Effective]:
+        """Every setting, in the order of the table."""
+        return [
+            Effective(each.name, getattr(self.settings, each.name), self.sources.get(each.name, DEFAULT))
+            for each in fields(Settings)
+        ]
+
+
 def environment_names() -> list[str]:
     """The variables that may be set, in the order of the table."""
     return [PREFIX + each.name.upper() for each in fields(Settings) if not each.metadata["in_code_only"]]
 
 
 def load(keywords: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """Settings from keyword arguments and the environment.
+    """The settings alone; as `read`."""
+    return read(keywords, environ).settings
+
+
+def read(keywords: Mapping[str, Any], environ: Mapping[str, str], directory: Path = Path()) -> Loaded:
+    """Settings from keyword arguments, the environment and the settings file.
 
     Args:
         keywords: settings given in code.
         environ: the environment.
+        directory: where the file is looked for when none is named.
 
     Raises:
         ConfigurationError: with every mistake there is, none started.
     """
-    rows = {each.name: each for each in fields(Settings)}
-    problems: list[Problem] = []
-    values: dict[str, Any] = {}
-    for variable, text in sorted(environ.items()):
-        if not variable.startswith(PREFIX):
-            continue
-        name = variable[len(PREFIX) :].lower()
-        row = rows.get(name)
-        if row is None or row.metadata["in_code_only"]:
-            near = _did_you_mean(variable, environment_names())
-            problems.append(Problem(variable, repr(text), f"unknown setting{near}"))
-        elif text.strip() and name not in keywords:  # an empty variable means: not set
-            _take(row, variable, text, values, problems)
+    reader = _Reader()
     for name, value in keywords.items():
-        row = rows.get(name)
+        if value is not None:
+            reader.take(name, name, value, KEYWORD)
+    for variable, text in sorted(environ.items()):
+        if variable.startswith(PREFIX) and text.strip():  # an empty variable means: not set
+            name = variable[len(PREFIX) :].lower()
+            reader.take(name, variable, text, f"environment ({variable})")
+    reader.take_file(directory)
+    reader.problems.extend(standard.problems(environ))
+    if reader.problems:
+        raise ConfigurationError(reader.problems)
+    return Loaded(Settings(**reader.values), reader.sources)
+
+
+class _Reader:
+    """Takes values, the strongest source first: a setting that was given already is passed over."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.sources: dict[str, str] = {}
+        self.given_as: dict[str, str] = {}
+        self.problems: list[Problem] = []
+        self._rows = {each.name: each for each in fields(Settings)}
+
+    def take(self, name: str, given_as: str, value: Any, source: str) -> None:
+        row = self._rows.get(name)
         if row is None:
-            problems.append(Problem(name, repr(value), f"unknown setting{_did_you_mean(name, tuple(rows))}"))
-        elif value is not None:
-            _take(row, name, value, values, problems)
-    problems.extend(_standard_problems(environ))
-    if problems:
-        raise ConfigurationError(problems)
-    return Settings(**values)
+            # What nobody knows the meaning of may be a secret: it is not shown.
+            self.problems.append(Problem(given_as, "***", f"unknown setting{self._near(name, given_as)}"))
+        elif row.metadata["in_code_only"] and source != KEYWORD:
+            self.problems.append(Problem(given_as, "***", "give it in code, as a keyword argument"))
+        elif name not in self.given_as:
+            self.given_as[name] = given_as
+            try:
+                self.values[name] = row.metadata["kind"].parse(value)
+                self.sources[name] = source
+            except NotAllowedError as error:
+                self.problems.append(Problem(given_as, repr(value), str(error)))
 
+    def _near(self, name: str, given_as: str) -> str:
+        if given_as.startswith(PREFIX):
+            # Without the prefix, which would make all of them alike.
+            names = [each.removeprefix(PREFIX) for each in environment_names()]
+            return did_you_mean(name.upper(), names, PREFIX)
+        return did_you_mean(name.lower().removeprefix(PREFIX.lower()), self._rows)
 
-def _take(
-    row: Field[Any], given_as: str, value: Any, values: dict[str, Any], problems: list[Problem]
-) -> None:
-    try:
-        values[row.name] = row.metadata["parse"](value)
-    except NotAllowedError as error:
-        problems.append(Problem(given_as, repr(value), str(error)))
+    def take_file(self, directory: Path) -> None:
+        given_as = self.given_as.get("config_file")
+        try:
+            if given_as is None:
+                file = settings_file.find(directory)
+            elif "config_file" in self.values:
+                file = settings_file.named(self.values["config_file"])
+            else:
+                return  # reported already
+        except settings_file.UnusableFileError as error:
+            self.problems.append(error.as_problem(given_as or "settings file"))
+            return
+        if file is not None:
+            for name, value in file.values.items():
+                self._take_from(file, name, value)
 
-
-def _standard_problems(environ: Mapping[str, str]) -> list[Problem]:
-    """Mistakes in the standard variables that would only show at the first export."""
-    problems = []
-    if otlp.endpoint(environ) is not None and otlp.protocol(environ) not in otlp.PROTOCOLS:
-        name = next(
-            each
-            for each in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-            if environ.get(each)
-        )
-        problems.append(Problem(name, repr(environ[name]), f"use one of {', '.join(otlp.PROTOCOLS)}"))
-    known = exporters.known()
-    for name in exporters.named(environ) or ():
-        if name not in known:
-            remedy = f"no such exporter is installed; there are {', '.join(sorted(known))}"
-            problems.append(
-                Problem(exporters.VARIABLE, repr(name), remedy + _did_you_mean(name, sorted(known)))
-            )
-    return problems
-
-
-def _did_you_mean(word: str, choices: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.75)
-    return f"; did you mean {near[0]}?" if near else ""
+    def _take_from(self, file: settings_file.SettingsFile, name: str, value: Any) -> None:
+        row = self._rows.get(name)
+        given_as = f"{name} in {file.path}"
+        if name == "config_file":
+            self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
+            return
+        if row is not None and row.metadata["kind"] is STORE and isinstance(value, str) and value:
+            value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
+        self.take(name, given_as, value, f"file ({file.path})")

@@ -1,23 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
-)
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, TraceFlags
 
 from exchanges import exchange
+from receivers.otlp_grpc import GRPCReceiver, receiving
 from receivers.otlp_http import OTLPReceiver
 from spantap.codec.attributes import encode
 from spantap.otel import otlp
@@ -37,31 +27,15 @@ def spans(count: int) -> list[ReadableSpan]:
     ]
 
 
-class Receiver(TraceServiceServicer):
-    """A gRPC collector that keeps what it gets."""
-
-    def __init__(self) -> None:
-        self.requests: list[ExportTraceServiceRequest] = []
-
-    def Export(self, request: ExportTraceServiceRequest, context: Any) -> ExportTraceServiceResponse:  # noqa: N802
-        self.requests.append(request)
-        return ExportTraceServiceResponse()
-
-
 @pytest.fixture
-def grpc_receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    server, receiver = grpc.server(ThreadPoolExecutor(2)), Receiver()
-    serve: Any = add_TraceServiceServicer_to_server
-    serve(receiver, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
-    yield receiver
-    server.stop(None).wait()
+def grpc_receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[GRPCReceiver]:
+    with receiving() as receiver:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+        yield receiver
 
 
-def test_over_grpc(grpc_receiver: Receiver) -> None:
+def test_over_grpc(grpc_receiver: GRPCReceiver) -> None:
     """A collector that speaks gRPC gets every span whole."""
     delivery = otlp.open_otlp()
 

@@ -55,6 +55,7 @@ def capture() -> Iterator[Capture]:
         made.handle.shutdown(1)
 
 
+@pytest.mark.setting("tracer_provider")
 def test_the_live_span_is_enriched_and_clean(capture: Capture) -> None:
     """An app with its own OpenTelemetry sees clean, portable bodies on its own spans."""
     capture.start()
@@ -76,6 +77,7 @@ def test_the_live_span_is_enriched_and_clean(capture: Capture) -> None:
     assert len(str(exchange.response.body.content)) > 5000
 
 
+@pytest.mark.setting("live_bodies")
 def test_live_bodies_can_be_switched_off(capture: Capture) -> None:
     """With LIVE_BODIES off the app's own span carries metadata only; our record is whole."""
     capture.start(live_bodies=False)
@@ -220,6 +222,7 @@ def test_unsampled_exchanges_reach_our_stores_only(capture: Capture) -> None:
     assert exchange.sampled is False
 
 
+@pytest.mark.setting("capture_unsampled")
 def test_unsampled_exchanges_can_be_left_alone(capture: Capture) -> None:
     """CAPTURE_UNSAMPLED=none keeps nothing of them and counts why; keep() overrules it."""
     capture.provider = TracerProvider(sampler=ALWAYS_OFF, shutdown_on_exit=False)
@@ -342,6 +345,7 @@ def test_the_limits_of_the_apps_provider_are_respected(capture: Capture) -> None
     assert kept["spantap.request.headers.dropped"]
 
 
+@pytest.mark.setting("destinations")
 def test_the_same_destination_twice_is_one(capture: Capture) -> None:
     """A destination given twice gets each exchange once."""
     handle = capture.start(destinations=[capture.memory, capture.memory])
@@ -374,6 +378,7 @@ def test_a_failing_destination_hurts_neither_app_nor_others(capture: Capture) ->
     assert handle.stats().destinations["broken"].dropped == {"export_failed": 1}
 
 
+@pytest.mark.setting("queue_max_bytes")
 def test_memory_is_bounded_by_the_budget(capture: Capture) -> None:
     """When the byte budget is spent, exchanges are dropped and counted, and the app goes on."""
 

@@ -7,6 +7,7 @@ the exporter under test.
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 import zlib
 from dataclasses import dataclass
@@ -39,12 +40,18 @@ class OTLPReceiver:
         status: what it answers with; anything but 200 refuses (and still keeps the body).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Args:
+        tls: speak HTTPS with this certificate.
+        """
         self.status = 200
         self._deliveries: list[Delivery] = []
         self._arrived = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
         self._server.daemon_threads = True
+        self._scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> OTLPReceiver:
@@ -61,7 +68,7 @@ class OTLPReceiver:
     @property
     def url(self) -> str:
         """What belongs into OTEL_EXPORTER_OTLP_ENDPOINT."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     @property
     def deliveries(self) -> list[Delivery]:

@@ -240,6 +240,7 @@ def test_excluded_urls_get_neither_span_nor_record(monkeypatch: pytest.MonkeyPat
         ({"body_max_bytes": 0}, (False, False, True, True)),
     ],
 )
+@pytest.mark.setting("preset", "request_bodies", "response_bodies", "headers", "query")
 def test_what_is_switched_off_is_not_captured(settings: dict[str, Any], seen: tuple[bool, ...]) -> None:
     """Each switch takes away exactly its part of the record; sizes stay."""
     memory = MemorySink()
@@ -256,6 +257,7 @@ def test_what_is_switched_off_is_not_captured(settings: dict[str, Any], seen: tu
     assert (request.body.size, response.body.size) == (7, 7)
 
 
+@pytest.mark.setting("body_max_bytes", "preset")
 def test_bodies_are_cut_where_the_setting_says() -> None:
     """BODY_MAX_BYTES is the number of bytes shown; presets have theirs."""
     for settings, shown in (({"body_max_bytes": 100}, 100), ({"preset": "portable"}, 2048), ({}, 9000)):
@@ -279,8 +281,10 @@ def test_bodies_are_cut_where_the_setting_says() -> None:
         ({"exclude_urls": ["/api/*"]}, ["/other"]),
         ({"include_urls": ["/api/*"], "exclude_urls": "re:a$"}, []),
         ({"exclude_methods": []}, ["/api/a", "/other", "/options"]),
+        ({"exclude_methods": "get"}, ["/options"]),
     ],
 )
+@pytest.mark.setting("include_urls", "exclude_urls", "exclude_methods")
 def test_what_is_looked_at(settings: dict[str, Any], captured: list[str]) -> None:
     """Paths and methods are selected as the settings say; exclusion beats inclusion."""
     memory = MemorySink()
@@ -295,6 +299,7 @@ def test_what_is_looked_at(settings: dict[str, Any], captured: list[str]) -> Non
     assert handle.stats().not_kept.get("not_selected", 0) == 4 - len(captured)
 
 
+@pytest.mark.setting("redact_keys", "keep_keys")
 def test_keys_of_ones_own() -> None:
     """REDACT_KEYS masks further names, KEEP_KEYS leaves names readable."""
     memory = MemorySink()
@@ -302,14 +307,20 @@ def test_keys_of_ones_own() -> None:
         destinations=[memory], tracer_provider=PROVIDER, redact_keys="shoe size", keep_keys=["token"]
     )
     body = b'{"shoe_size":44,"token":"t","password":"p"}'
+    headers = [("x-shoe-size", "44"), ("token", "t")]
 
-    call(spantap.instrument_app(responding(body)), scope("GET", "/a"))
+    call(spantap.instrument_app(responding(body)), scope("GET", "/a", headers, "shoeSize=44&token=t"))
 
     assert handle.flush(5)
-    shown = memory.read()[0].response.body.content
+    (exchange,) = memory.read()
+    assert exchange.request.query == "shoeSize=REDACTED&token=t"
+    assert exchange.request.headers["x-shoe-size"] == ("[REDACTED]",)
+    assert exchange.request.headers["token"] == ("t",)
+    shown = exchange.response.body.content
     assert shown == '{"shoe_size":"[REDACTED]","token":"t","password":"[REDACTED]"}'
 
 
+@pytest.mark.setting("sqlite_path", "jsonl_path")
 def test_paths_are_destinations(tmp_path: Path) -> None:
     """Setting a path enables the store there; both may be set."""
     handle = spantap.configure(
@@ -323,6 +334,7 @@ def test_paths_are_destinations(tmp_path: Path) -> None:
     assert len((tmp_path / "a.jsonl").read_text().splitlines()) == 1
 
 
+@pytest.mark.setting("queue_max_items")
 def test_the_queue_is_bounded_in_items() -> None:
     """QUEUE_MAX_ITEMS is the most that waits; what does not fit is counted."""
 
@@ -339,6 +351,7 @@ def test_the_queue_is_bounded_in_items() -> None:
     assert handle.stats().destinations["memory"].dropped["queue_full"] >= 3
 
 
+@pytest.mark.setting("debug")
 def test_debug_tells_what_happens_and_no_values(caplog: pytest.LogCaptureFixture) -> None:
     """DEBUG logs batches, never what is in them."""
     logger = logging.getLogger("spantap")

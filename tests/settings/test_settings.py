@@ -117,8 +117,14 @@ def test_destinations_must_be_sinks() -> None:
 
 
 def test_what_needs_an_object_is_not_read_from_the_environment() -> None:
-    """A setting that takes objects is unknown in the environment."""
-    assert (
-        "unknown"
-        in problems({}, {"OTEL_PYTHON_SPANTAP_DESTINATIONS": "x"})["OTEL_PYTHON_SPANTAP_DESTINATIONS"]
-    )
+    """A setting that takes objects cannot be given in the environment."""
+    variable = "OTEL_PYTHON_SPANTAP_DESTINATIONS"
+
+    assert "give it in code" in problems({}, {variable: "x"})[variable]
+
+
+def test_nothing_alike_is_not_suggested() -> None:
+    """The prefix all variables share does not make a stranger look like one of them."""
+    variable = "OTEL_PYTHON_SPANTAP_COLOUR"
+
+    assert problems({}, {variable: "x"})[variable] == f"{variable} = ***: unknown setting"

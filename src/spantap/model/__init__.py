@@ -1,7 +1,7 @@
 """The facts of one HTTP exchange, frozen. Standard library only."""
 
 from spantap.model.body import EMPTY_BODY, Body
-from spantap.model.errors import ConfigurationError, Problem, SpantapError
+from spantap.model.errors import ConfigurationError, Problem, SpantapError, did_you_mean
 from spantap.model.exchange import Error, Exchange, Identity, Peer
 from spantap.model.headers import Headers
 from spantap.model.message import Request, Response
@@ -24,4 +24,5 @@ __all__ = [
     "Response",
     "SpantapError",
     "Timing",
+    "did_you_mean",
 ]

@@ -11,7 +11,8 @@ ever raised into a request.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -49,3 +50,15 @@ class ConfigurationError(SpantapError):
         count = len(self.problems)
         head = f"spantap: {count} wrong setting{'' if count == 1 else 's'}"
         super().__init__("\n".join([head, *(f"  - {problem}" for problem in self.problems)]))
+
+
+def did_you_mean(word: str, choices: Iterable[str], prefix: str = "") -> str:
+    """The end of a remedy: the choice most like a word; empty when none is.
+
+    Args:
+        word: what was given.
+        choices: what is allowed.
+        prefix: written before the choice.
+    """
+    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.75)
+    return f"; did you mean {prefix}{near[0]}?" if near else ""

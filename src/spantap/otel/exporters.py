@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -47,12 +48,17 @@ def known() -> set[str]:
     return {"otlp", *(each.name for each in entry_points(group=GROUP))}
 
 
-def sink_named(name: str, environ: Mapping[str, str] = os.environ) -> Sink | None:
-    """A sink for one of our own names; None for others."""
+def sink_named(name: str, sqlite_path: Path | None = None, jsonl_path: Path | None = None) -> Sink | None:
+    """A sink for one of our own names; None for others.
+
+    Args:
+        name: as ``OTEL_TRACES_EXPORTER`` lists it.
+        sqlite_path, jsonl_path: the settings; None is the default file.
+    """
     if name == "spantap_sqlite":
-        return SQLiteSink(environ.get(_SQLITE_PATH) or DEFAULT_SQLITE)
+        return SQLiteSink(sqlite_path or DEFAULT_SQLITE)
     if name == "spantap_jsonl":
-        return JSONLSink(environ.get(_JSONL_PATH) or DEFAULT_JSONL)
+        return JSONLSink(jsonl_path or DEFAULT_JSONL)
     return None
 
 

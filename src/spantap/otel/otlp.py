@@ -2,11 +2,13 @@
 
 Protocol, endpoint, headers, compression, timeout and certificates are the standard
 ``OTEL_EXPORTER_OTLP_*`` variables, read by the exporters themselves; only the default
-protocol differs: ``http/protobuf``, as the specification recommends.
+protocol differs: ``http/protobuf``, as the specification recommends. ``OTEL_BSP_EXPORT_TIMEOUT``
+shortens the timeout, which covers the retries of a batch as well.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Final
@@ -14,6 +16,9 @@ from typing import Final
 from spantap.otel.queue import Delivery
 
 PROTOCOLS: Final = ("http/protobuf", "grpc")
+COMPRESSIONS: Final = ("none", "gzip", "deflate")
+EXPORT_TIMEOUT: Final = "OTEL_BSP_EXPORT_TIMEOUT"
+_DEFAULT_TIMEOUT: Final = "10"
 
 
 def endpoint(environ: Mapping[str, str] = os.environ) -> str | None:
@@ -34,6 +39,27 @@ def protocol(environ: Mapping[str, str] = os.environ) -> str:
     ).lower()
 
 
+def is_seconds(text: str) -> bool:
+    """Whether it is a finite number above 0."""
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False
+
+
+def timeout(environ: Mapping[str, str] = os.environ) -> float | None:
+    """Seconds a batch has in all; None leaves it to the standard exporter."""
+    milliseconds = environ.get(EXPORT_TIMEOUT, "").strip()
+    if not milliseconds.isdecimal():
+        return None
+    seconds = (
+        environ.get("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT")
+        or environ.get("OTEL_EXPORTER_OTLP_TIMEOUT")
+        or _DEFAULT_TIMEOUT
+    )
+    return min(int(milliseconds) / 1000, float(seconds))
+
+
 def open_otlp() -> Delivery:
     """The exporter for the protocol the environment names. Called on the worker thread.
 
@@ -45,9 +71,9 @@ def open_otlp() -> Delivery:
     if named == "http/protobuf":
         from spantap.otel.otlp_http import OTLPOverHTTP
 
-        return OTLPOverHTTP()
+        return OTLPOverHTTP(timeout=timeout())
     if named == "grpc":
         from spantap.otel.otlp_grpc import OTLPOverGRPC
 
-        return OTLPOverGRPC()
+        return OTLPOverGRPC(timeout=timeout())
     raise ValueError(f"OTLP protocol {named!r}: use one of {', '.join(PROTOCOLS)}")

@@ -13,7 +13,7 @@ from spantap.policy.redact.keys import SensitiveNames, squashed
 from spantap.policy.redact.patterns import encode
 from spantap.policy.redact.plain import holds_secrets, spelt_out
 from spantap.policy.redact.prefilter import Prefilter
-from spantap.policy.redact.rules import DEEPEST, Rules
+from spantap.policy.redact.rules import DEEPEST, Rules, compile_names
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.text import clean_text, scrub
 from spantap.policy.redact.url import clean_path, clean_query, clean_url
@@ -30,15 +30,21 @@ class Redactor:
 
     __slots__ = ("_prefilter", "_rules")
 
-    def __init__(self, *, keys: Iterable[str] = (), keep_keys: Iterable[str] = ()) -> None:
+    def __init__(
+        self, *, keys: Iterable[str] = (), keep_keys: Iterable[str] = (), headers: Iterable[str] = ()
+    ) -> None:
         """Args:
         keys: more sensitive names, plain; ``internal code`` is ``internalCode`` too, and is
             found inside longer names as whole words (``user_internal_code``).
         keep_keys: plain names that stay visible although they look sensitive; the whole name.
+        headers: RE2 expressions, found anywhere in a header's name in any case: its values are
+            masked whole.
         """
         extra = tuple(keys)
         self._prefilter = Prefilter(filter(None, map(squashed, extra)))
-        self._rules = Rules(SensitiveNames(extra, keep_keys), self._prefilter, self._value)
+        self._rules = Rules(
+            SensitiveNames(extra, keep_keys), self._prefilter, self._value, compile_names(headers)
+        )
 
     def header_pairs(self, pairs: Iterable[tuple[str, str]], tally: Tally) -> list[tuple[str, str]]:
         """Field lines with lower-case names and clean values, in their order."""

@@ -68,7 +68,9 @@ def clean_headers(pairs: Iterable[tuple[str, str]], rules: Rules, tally: Tally) 
 
 def _classified(name: str, rules: Rules) -> str:
     """How the values of a lower-case name are treated; remembered, within bounds."""
-    if name in ("cookie", "set-cookie"):
+    if rules.hidden_headers is not None and rules.hidden_headers.search(name):
+        kind = "credential"
+    elif name in ("cookie", "set-cookie"):
         kind = name
     elif name not in _VISIBLE and (name in rules.names or name in _HIDDEN or name.endswith("-key")):
         kind = "authorization" if "authori" in name else "credential"

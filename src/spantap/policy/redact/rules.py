@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+
+import re2
 
 from spantap.policy.redact.keys import SensitiveNames
 from spantap.policy.redact.prefilter import Prefilter
@@ -27,6 +30,7 @@ class Rules:
         names: the sensitive names.
         prefilter: whether there is anything to do.
         value: cleans a nested string.
+        hidden_headers: finds the lower-case names of headers whose values are masked whole.
         header_kinds: header name -> how its values are treated, as far as decided; only ever
             added to, and bounded.
     """
@@ -34,4 +38,11 @@ class Rules:
     names: SensitiveNames
     prefilter: Prefilter
     value: CleanValue
+    hidden_headers: Any = None
     header_kinds: dict[str, str] = field(default_factory=dict)
+
+
+def compile_names(expressions: Iterable[str]) -> Any:
+    """One expression for all of them, to be searched in lower-case names; None when there are none."""
+    alternatives = "|".join(f"(?:{each})" for each in expressions)
+    return re2.compile(f"(?i){alternatives}") if alternatives else None
