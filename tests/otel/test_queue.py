@@ -277,3 +277,24 @@ def test_shutting_down_again_does_not_wait_again() -> None:
 
     assert time.monotonic() - began < 0.1
     gate.set()
+
+
+def test_when_no_thread_can_be_started_the_span_is_sent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An interpreter that is shutting down allows no new threads (Python 3.12); nothing is lost to that."""
+
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    destination, budget = Destination(), Budget(10_000)
+    queue = DeliveryQueue("d", lambda: destination, Batching(delay=0.01))
+    assert budget.charge(100)
+    parcel = Parcel(ReadableSpan("a"), 100, budget)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+    queue.put(parcel)
+    parcel.release()
+
+    assert destination.names == ["a"]
+    assert destination.traced is False
+    assert queue.stats().queued == budget.used == 0
+    assert balanced(queue)

@@ -113,7 +113,8 @@ class DeliveryQueue:
         self._dropped: Counter[str] = Counter()
 
     def put(self, parcel: Parcel) -> None:
-        """Queue a span, or count it as dropped; never waits for the destination."""
+        """Queue a span, or count it as dropped; waits for the destination only as the process ends."""
+        ending = False
         with self._condition:
             self._captured += 1
             if self._closed:
@@ -126,9 +127,11 @@ class DeliveryQueue:
             self._items.append(parcel)
             self._bytes += parcel.size
             if self._worker is None:
-                self._start_worker()
+                ending = not self._start_worker()
             elif len(self._items) == 1 or self._batch_is_full():
                 self._condition.notify_all()
+        if ending:
+            self._deliver_here()
 
     def refuse(self, reason: str) -> None:
         """Count a span that could not even be offered (the budget was spent)."""
@@ -186,17 +189,26 @@ class DeliveryQueue:
             worker.join(min(timeout, 1.0))
         return done
 
-    def _start_worker(self) -> None:
+    def _start_worker(self) -> bool:
+        """Start the thread; False when the interpreter is shutting down and allows no new one."""
         worker = threading.Thread(target=self._run, name=f"spantap-{self.name}", daemon=True)
         try:
             worker.start()
-        except RuntimeError:  # the interpreter is shutting down: no new threads
-            self._drop_all("shutdown")
-            return
+        except RuntimeError:
+            return False
         self._worker = worker
         # A child of multiprocessing skips `atexit`, and forgets what was registered before it
         # began: granian's workers, and hypercorn's.
         multiprocessing.util.Finalize(None, self.flush, args=(_EXIT_SECONDS,), exitpriority=0)
+        return True
+
+    def _deliver_here(self) -> None:
+        """The process ends and nobody will come for what is queued: send it from this thread."""
+        with suppress_instrumentation(), self._condition:
+            batch = list(self._items)
+            self._items.clear()
+            self._bytes = 0
+            self._deliver(batch)
 
     def _drop_all(self, reason: str) -> None:
         self._dropped[reason] += len(self._items)

@@ -19,7 +19,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.semconv.attributes.url_attributes import URL_QUERY
-from opentelemetry.trace import Span, SpanContext, SpanKind
+from opentelemetry.trace import Span, SpanContext, SpanKind, format_span_id, format_trace_id
 from opentelemetry.trace.status import Status, StatusCode
 
 from spantap.capture import raised
@@ -283,19 +283,33 @@ class Session:
                 self._completed()
                 return Outcome(Drop("not_selected"), tally)
             drop = decide(
-                sampled=seen.sampled, unsampled=tap.unsampled, skipped=current.skipped, kept=current.kept
+                sampled=self.context.trace_flags.sampled,
+                unsampled=tap.unsampled,
+                skipped=current.skipped,
+                kept=current.kept,
             )
             if drop is not None and not self.span.is_recording():
                 return Outcome(drop, tally)
             self._completed()
             if drop is not None:
                 return Outcome(drop, tally)
+            self._identify()
             seen.request_body = self.request.collected()
             seen.response_body = self.response.collected()
             return Outcome(tap.pipeline.run(seen, tally), tally)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("making an exchange", error)
             return Outcome(Drop("failed"), tally)
+
+    def _identify(self) -> None:
+        """Ids and service, which only a record needs."""
+        seen, context, parent = self.seen, self.context, self._parent
+        seen.trace_id = format_trace_id(context.trace_id)
+        seen.span_id = format_span_id(context.span_id)
+        seen.sampled = context.trace_flags.sampled
+        seen.service = self._tap.service
+        if parent is not None and parent.is_valid:
+            seen.parent_span_id = format_span_id(parent.span_id)
 
     def _completed(self) -> None:
         if self.complete is not None:
@@ -353,14 +367,14 @@ class Session:
         self._current.close()
         tap = self._tap
         tap.processor.forget(self)
-        tap.count(outcome.exchange)
-        if isinstance(outcome.exchange, Drop) and not self.context.trace_flags.sampled:
-            return
-        ended = span() if callable(span) else span
-        if isinstance(outcome.exchange, Exchange):
-            tap.processor.emit(ended, outcome.exchange, outcome.tally)
-        else:
-            tap.processor.emit_plain(ended)
+        exchange = outcome.exchange
+        try:
+            if isinstance(exchange, Exchange):
+                tap.processor.emit(span() if callable(span) else span, exchange, outcome.tally)
+            elif self.context.trace_flags.sampled:
+                tap.processor.emit_plain(span() if callable(span) else span)
+        finally:
+            tap.count(exchange)  # now: whoever waits for open requests to end wants them queued
 
     def _made_span(self) -> ReadableSpan:
         """A span of the same ids, for one that is not recording or that we cannot see."""

@@ -137,6 +137,11 @@ class Tap:
         """What describes the service."""
         return self.tracing.resource
 
+    @property
+    def service(self) -> str | None:
+        """The ``service.name``."""
+        return self.tracing.service
+
     def open(self, seen: Observation, carrier: Any, getter: Getter[Any]) -> Session | None:
         """A session for a request that has just arrived.
 
@@ -167,8 +172,8 @@ class Tap:
         if span is not None:
             if not captured:
                 return None
-            session = Session(self, seen, span, owned=False, captured=True)
             parent = getattr(span, "parent", None)
+            session = Session(self, seen, span, owned=False, captured=True, parent=parent)
         else:
             context = otel_context.get_current()
             if carrier is not None:
@@ -196,19 +201,9 @@ class Tap:
             )
         with self._count_lock:
             self._open += 1
-        self._describe(seen, session, parent)
         if span.is_recording() and isinstance(span, ReadableSpan):
             processor.sessions[session.context.span_id] = session
         return session
-
-    def _describe(self, seen: Observation, session: Session, parent: trace.SpanContext | None) -> None:
-        context = session.context
-        seen.trace_id = trace.format_trace_id(context.trace_id)
-        seen.span_id = trace.format_span_id(context.span_id)
-        seen.sampled = context.trace_flags.sampled
-        seen.service = self.tracing.service
-        if parent is not None and parent.is_valid:
-            seen.parent_span_id = trace.format_span_id(parent.span_id)
 
     def method_name(self, method: str) -> str:
         """The method as it stands in a span name: known ones only, else ``HTTP``."""

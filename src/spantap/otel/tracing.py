@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry import propagate, trace
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import ProxyTracerProvider, Tracer
 
@@ -57,11 +57,7 @@ def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None)
     found = provider if provider is not None else trace.get_tracer_provider()
     own = isinstance(found, ProxyTracerProvider)
     if own:
-        ours = TracerProvider(
-            resource=Resource.create(
-                {"telemetry.distro.name": SCOPE, "telemetry.distro.version": __version__}
-            )
-        )
+        ours = TracerProvider(resource=_resource())
         trace.set_tracer_provider(ours)
         found = trace.get_tracer_provider()
         own = found is ours  # another thread may have been faster
@@ -73,6 +69,17 @@ def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None)
         tracer=found.get_tracer(SCOPE, __version__, schema_url=SCHEMA_URL),
         provider=found,
         own=own,
-        resource=resource if isinstance(resource, Resource) else Resource.create(),
+        resource=resource if isinstance(resource, Resource) else _resource(),
         propagation_fields=frozenset(each.lower() for each in propagate.get_global_textmap().fields),
     )
+
+
+def _resource() -> Resource:
+    distro = {"telemetry.distro.name": SCOPE, "telemetry.distro.version": __version__}
+    try:
+        return Resource.create(distro)
+    except RuntimeError:
+        # The main thread has ended, and with it the thread pool that resource detectors run in;
+        # a server in a thread of its own may still get its first request.
+        unnamed = Resource({SERVICE_NAME: "unknown_service"})
+        return unnamed.merge(OTELResourceDetector().detect()).merge(Resource(distro))

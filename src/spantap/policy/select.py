@@ -64,38 +64,66 @@ class Selection:
         Raises:
             InvalidPatternError: a pattern cannot be compiled.
         """
-        self._included = _compiled(include)
-        self._excluded = _compiled(exclude)
-        self._default_excluded = _compiled(DEFAULT_EXCLUDED)
+        self._included = _Patterns(include)
+        self._excluded = _Patterns(exclude)
+        self._default_excluded = _Patterns(DEFAULT_EXCLUDED)
         self._excluded_methods = frozenset(method.upper() for method in exclude_methods)
 
     def wants(self, method: str, path: str) -> bool:
         """Whether an exchange with this method and path is captured."""
-        if method in self._excluded_methods:
+        if method in self._excluded_methods or self._excluded.match(path):
             return False
-        if self._excluded is not None and self._excluded.search(path):
-            return False
-        if self._included is not None:
-            return self._included.search(path) is not None
-        return self._default_excluded is None or self._default_excluded.search(path) is None
+        if self._included:
+            return self._included.match(path)
+        return not self._default_excluded.match(path)
 
 
-def _compiled(patterns: Iterable[str]) -> Any:
-    sources = []
-    for pattern in patterns:
-        source = pattern[3:] if pattern.startswith("re:") else _glob(pattern)
-        try:
-            re2.compile(source, _quiet())
-        except re2.error as error:
-            reason = error.args[0] if error.args else error
-            text = reason.decode() if isinstance(reason, bytes) else str(reason)
-            raise InvalidPatternError(f"{pattern!r} is not a valid pattern: {text}") from None
-        sources.append(f"(?:{source})")
-    return re2.compile("|".join(sources)) if sources else None
+class _Patterns:
+    """Several patterns. The commonest, a whole path and a beginning of one, need no expression."""
+
+    __slots__ = ("_beginnings", "_expression", "_paths")
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        paths: set[str] = set()
+        beginnings: list[str] = []
+        sources: list[str] = []
+        for pattern in patterns:
+            if pattern.startswith("re:"):
+                sources.append(_checked(pattern, pattern[3:]))
+            elif "*" not in pattern:
+                paths.add(pattern)
+            elif pattern.index("*") == len(pattern) - 1:
+                beginnings.append(pattern[:-1])
+            else:
+                sources.append(_glob(pattern))
+        self._paths = frozenset(paths)
+        self._beginnings = tuple(beginnings)
+        self._expression = re2.compile("|".join(f"(?:{each})" for each in sources)) if sources else None
+
+    def __bool__(self) -> bool:
+        return bool(self._paths or self._beginnings or self._expression)
+
+    def match(self, path: str) -> bool:
+        """Whether any of them matches."""
+        return (
+            path in self._paths
+            or path.startswith(self._beginnings)
+            or (self._expression is not None and self._expression.search(path) is not None)
+        )
+
+
+def _checked(pattern: str, source: str) -> str:
+    try:
+        re2.compile(source, _quiet())
+    except re2.error as error:
+        reason = error.args[0] if error.args else error
+        text = reason.decode() if isinstance(reason, bytes) else str(reason)
+        raise InvalidPatternError(f"{pattern!r} is not a valid pattern: {text}") from None
+    return source
 
 
 def _glob(pattern: str) -> str:
-    return "^" + ".*".join(re.escape(part) for part in pattern.split("*")) + "$"
+    return "(?s:^" + ".*".join(re.escape(part) for part in pattern.split("*")) + "$)"
 
 
 def _quiet() -> Any:
