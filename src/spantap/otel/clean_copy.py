@@ -40,13 +40,9 @@ class SpanCleaner:
 
     def copy(self, span: ReadableSpan) -> ReadableSpan:
         """A span of somebody else's, cleaned; the span itself when it holds nothing to clean."""
-        attributes = span.attributes or {}
-        extra = [event.attributes or {} for event in span.events]
-        extra += [link.attributes or {} for link in span.links]
-        texts = [span.name, span.status.description or "", *(event.name for event in span.events)]
-        if not (any(map(self._suspects, (attributes, *extra))) or self._redactor.suspects("\n".join(texts))):
+        attributes, tally = span.attributes or {}, Tally()
+        if self._is_clean(span, attributes, tally):
             return span
-        tally = Tally()
         return _copied(CleanSpan, span, self._attributes(attributes, tally), self, tally)
 
     def copy_with(self, span: ReadableSpan, exchange: Exchange, tally: Tally) -> ExchangeSpan:
@@ -59,8 +55,10 @@ class SpanCleaner:
             for name, value in (span.attributes or {}).items()
             if name not in encoded and not name.startswith(_HEADERS)
         }
-        attributes = {**self._attributes(theirs, tally), **encoded}
-        copy = _copied(ExchangeSpan, span, attributes, self, tally)
+        cleaner = None if self._is_clean(span, theirs, tally) else self
+        if cleaner is not None:
+            theirs = self._attributes(theirs, tally)
+        copy = _copied(ExchangeSpan, span, {**theirs, **encoded}, cleaner, tally)
         copy.exchange = exchange
         return copy
 
@@ -89,21 +87,26 @@ class SpanCleaner:
             return status
         return Status(status.status_code, self._redactor.text(status.description, tally))
 
-    def _suspects(self, attributes: Mapping[str, Any]) -> bool:
-        """Whether a look at all names and values together finds anything to clean."""
-        texts = list(attributes)
-        for name, value in attributes.items():
-            if name.startswith(_HEADERS):
-                return True
-            if isinstance(value, str):
-                texts.append(value)
-            elif isinstance(value, Sequence):
-                texts.extend(each for each in value if isinstance(each, str))
-        return self._redactor.suspects("\n".join(texts))
+    def _is_clean(self, span: ReadableSpan, attributes: Mapping[str, Any], tally: Tally) -> bool:
+        """Whether one look at everything a span holds, with these attributes, finds nothing to clean."""
+        texts = [span.name, span.status.description or ""]
+        held = [attributes]
+        for event in span.events:
+            texts.append(event.name)
+            held.append(event.attributes or {})
+        held += [link.attributes or {} for link in span.links]
+        for each in held:
+            texts += each
+            for name, value in each.items():
+                if name.startswith(_HEADERS):
+                    return False
+                if isinstance(value, str):
+                    texts.append(value)
+                elif isinstance(value, Sequence):
+                    texts += [item for item in value if isinstance(item, str)]
+        return self._redactor.untouched(texts, tally)
 
     def _attributes(self, attributes: Mapping[str, Any], tally: Tally) -> dict[str, Any]:
-        if not (tally.secrets or self._suspects(attributes)):
-            return dict(attributes)
         return {
             self._redactor.text(name, tally): self._value(name, value, tally)
             for name, value in attributes.items()
@@ -139,18 +142,23 @@ class SpanCleaner:
 
 
 def _copied(
-    kind: type[Copy], span: ReadableSpan, attributes: dict[str, Any], cleaner: SpanCleaner, tally: Tally
+    kind: type[Copy],
+    span: ReadableSpan,
+    attributes: dict[str, Any],
+    cleaner: SpanCleaner | None,
+    tally: Tally,
 ) -> Copy:
+    """A copy with these attributes; the rest is taken as it is when there is no cleaner."""
     copy = kind(
-        name=cleaner.name(span.name, tally),
+        name=span.name if cleaner is None else cleaner.name(span.name, tally),
         context=span.get_span_context(),
         parent=span.parent,
         resource=span.resource,
         attributes=attributes,
-        events=cleaner.events(span.events, tally),
-        links=cleaner.links(span.links, tally),
+        events=span.events if cleaner is None else cleaner.events(span.events, tally),
+        links=span.links if cleaner is None else cleaner.links(span.links, tally),
         kind=span.kind,
-        status=cleaner.status(span.status, tally),
+        status=span.status if cleaner is None else cleaner.status(span.status, tally),
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,

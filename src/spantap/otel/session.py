@@ -316,7 +316,7 @@ class Session:
             self.complete()
         if self.seen.route is not None:
             # A template of the app's own; but a framework may fill in what it matched.
-            self.seen.route = self._tap.pipeline.clean_path(self.seen.route)
+            self.seen.route = self._tap.pipeline.clean_route(self.seen.route)
 
     def _write_live(self, outcome: Outcome) -> None:
         span, seen = self.span, self.seen

@@ -6,7 +6,8 @@ before it). Pure and thread-safe: a `Pipeline` is built once from the settings a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +34,7 @@ from spantap.policy.well_formed import well_formed
 
 _METADATA_MAX_BYTES = 4096
 _METRICS_MAX = 16
+_ROUTES_REMEMBERED = 512
 _NAME_MAX = 1024  # characters of an id, an address or a name that the app or the client gives
 
 
@@ -54,11 +56,12 @@ class PipelineOptions:
 class Pipeline:
     """Redacts and shapes observations. Immutable, thread-safe."""
 
-    __slots__ = ("_options", "_redactor", "_request_limits", "_response_limits")
+    __slots__ = ("_options", "_redactor", "_request_limits", "_response_limits", "_routes")
 
     def __init__(self, redactor: Redactor, options: PipelineOptions) -> None:
         self._redactor = redactor
         self._options = options
+        self._routes: dict[str, str] = {}
         limits = options.limits
         self._request_limits = BodyLimits(limits.request_body, limits.collect_request)
         self._response_limits = BodyLimits(limits.response_body, limits.collect_response)
@@ -66,6 +69,15 @@ class Pipeline:
     def clean_path(self, path: str) -> str:
         """The path as it may stand on a live span."""
         return well_formed(self._redactor.path(path, Tally()))
+
+    def clean_route(self, route: str) -> str:
+        """A route as it may stand in a span name; templates are few, so the first are remembered."""
+        clean = self._routes.get(route)
+        if clean is None:
+            clean = self.clean_path(route)
+            if len(self._routes) < _ROUTES_REMEMBERED:
+                self._routes[route] = clean
+        return clean
 
     def clean_query(self, query: str) -> str:
         """The query string as it may stand on a span without an exchange."""
@@ -104,7 +116,9 @@ class Pipeline:
         redactor, options = self._redactor, self._options
         # The request first: what is masked there is known by name, and may come back in the
         # response under names that say nothing.
-        path = well_formed(redactor.path(seen.path, tally))
+        short = _short_texts(seen)
+        calm = not self.suspects(short) and len(short) <= _NAME_MAX
+        path = seen.path if calm else well_formed(redactor.path(seen.path, tally))
         query = well_formed(redactor.query(seen.query, tally)) if seen.query and options.query else ""
         request_headers, request_dropped = self._headers(seen.request_headers, tally)
         request_body = _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
@@ -118,7 +132,8 @@ class Pipeline:
             # Last, so that every value masked above is known and leaves this text too.
             message = None if seen.error_message is None else self.clean_message(seen.error_message, tally)
             error = Error(self.clean_name(seen.error_type, tally), message)
-        name = self._names(seen, tally)
+        clean = calm and redactor.scrubbed(short, tally) == short
+        name = _unchanged if clean else functools.partial(self._name, tally=tally)
         return Exchange(
             trace_id=seen.trace_id,
             span_id=seen.span_id,
@@ -143,7 +158,7 @@ class Pipeline:
             timing=Timing(seen.start, seen.first_byte, seen.end),
             client=Peer(name(seen.client_address), _port(seen.client_port)),
             server=Peer(name(seen.server_address), _port(seen.server_port)),
-            route=None if seen.route is None else self.clean_path(seen.route),
+            route=seen.route if calm or seen.route is None else self.clean_path(seen.route),
             endpoint=name(seen.endpoint),
             identity=Identity(
                 user=name(seen.user),
@@ -163,20 +178,8 @@ class Pipeline:
             sampled=seen.sampled,
         )
 
-    def _names(self, seen: Observation, tally: Tally) -> Callable[[str | None], str | None]:
-        """What cleans the short texts of an exchange: nothing does, when one look finds nothing in any."""
-        texts = (
-            *(seen.method, seen.scheme, seen.http_version, seen.client_address, seen.server_address),
-            *(seen.endpoint, seen.user, seen.email, seen.company, seen.session, seen.device),
-            *seen.metrics,
-        )
-        together = "\n".join(filter(None, texts))
-        probe = Tally()
-        probe.secrets = tally.secrets
-        short = len(together) <= _NAME_MAX and together.isascii()
-        if short and self._redactor.text(together, probe) == together:
-            return _unchanged
-        return lambda text: None if text is None else self.clean_name(text, tally)
+    def _name(self, text: str | None, *, tally: Tally) -> str | None:
+        return None if text is None else self.clean_name(text, tally)
 
     def _headers(
         self, pairs: list[tuple[str, str]], tally: Tally, *, echoes: bool = False
@@ -195,6 +198,16 @@ class Pipeline:
                 kept.append((name, value))
                 room -= size
         return Headers(kept), len(pairs) - len(kept)
+
+
+def _short_texts(seen: Observation) -> str:
+    """Path, names, ids and addresses, to be looked at together."""
+    texts = (
+        *(seen.path, seen.route, seen.method, seen.scheme, seen.http_version, seen.client_address),
+        *(seen.server_address, seen.endpoint, seen.error_type),
+        *(seen.user, seen.email, seen.company, seen.session, seen.device, *seen.metrics),
+    )
+    return "\n".join(filter(None, texts))
 
 
 def _unchanged(text: str | None) -> str | None:

@@ -91,6 +91,15 @@ class Redactor:
         """Whether what stands under a name is a secret, whatever it looks like."""
         return name in self._rules.names
 
+    def scrubbed(self, text: str, tally: Tally) -> str:
+        """Text without the values that were masked elsewhere in the exchange."""
+        return scrub(text, tally)
+
+    def untouched(self, texts: Iterable[str], tally: Tally) -> bool:
+        """Whether `text` would change none of these: one look at all of them together."""
+        together = "\n".join(texts)
+        return scrub(together, tally) == together and not self.suspects(together)
+
     def suspects(self, text: str) -> bool:
         """Whether anything sensitive could be in a text: a quick look that errs on yes."""
         return looks_sensitive(text, self._rules)
