@@ -12,11 +12,11 @@ import io
 import sys
 from collections.abc import Sequence
 
-from spantap.cli import demo
+from spantap.cli import demo, run, tail
 from spantap.model import SpantapError
 from spantap.version import __version__
 
-COMMANDS = (demo,)
+COMMANDS = (demo, run, tail)
 
 
 def parser() -> argparse.ArgumentParser:

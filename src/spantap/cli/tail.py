@@ -1,0 +1,139 @@
+"""`spantap tail`: the exchanges of a store as they arrive, one line each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import sys
+import time
+from typing import Final
+
+from spantap.cli import tail_options, tail_output
+from spantap.cli.units import printable
+from spantap.export.follow import Follower, StoreError
+
+_PAUSE: Final = 0.25  # seconds between two looks
+_PATIENCE: Final = 20  # looks that may fail in a row: five seconds
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Declare the command."""
+    parser = commands.add_parser(
+        "tail",
+        help="show the exchanges of a SQLite store as they arrive",
+        description="Show the last exchanges of a SQLite store, then each one that arrives, until Ctrl-C.",
+        epilog="An exchange is shown when all filters agree. Globs: * stands for anything.",
+    )
+    default = os.environ.get("OTEL_PYTHON_SPANTAP_SQLITE_PATH") or "spantap.db"
+    parser.add_argument("--db", metavar="PATH", default=default, help="the store (default: %(default)s)")
+    parser.add_argument(
+        "-n", "--lines", metavar="N", default="10", help="the last N first, or all (default: %(default)s)"
+    )
+    parser.add_argument("--no-follow", action="store_true", help="print what is there, and end")
+    _add_filters(parser.add_argument_group("filters"))
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one record a line, whole, as JSON (for jq)")
+    shape.add_argument("--full", action="store_true", help="headers, bodies and all (needs rich)")
+    parser.set_defaults(run=run)
+
+
+def _add_filters(group: argparse._ArgumentGroup) -> None:
+    for name, value, words in (
+        ("method", "LIST", "such as GET or POST,PUT"),
+        ("status", "LIST", "such as 404 or 5xx or 400-499,none; none: there was no answer"),
+        ("route", "GLOB", "the route, as the framework writes it: '/users/{id}' or '/users/*'"),
+        ("path", "GLOB", "the path: '/users/7' or '*/orders/*'"),
+        ("user", "NAME", "the user, as shown"),
+        ("slower", "MS", "took longer than so many milliseconds"),
+        ("service", "NAME", "the service.name"),
+    ):
+        group.add_argument(f"--{name}", metavar=value, help=words)
+    group.add_argument("--errors", action="store_true", help="an exception, a 5xx, or no answer")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command.
+
+    Returns:
+        0 when everything was shown, or when nobody reads any more.
+
+    Raises:
+        SpantapError: a value is not allowed, the store cannot be read, or rich is missing.
+    """
+    options = tail_options.read(arguments)
+    follow = not arguments.no_follow
+    if not follow and not options.db.exists():
+        raise StoreError(f"spantap: {options.db}: no such store")
+    output = _output(arguments)
+    patience = _PATIENCE if follow else 0
+    with Follower(options.db, options.wanted, last=options.last, patience=patience) as store:
+        try:
+            _write(output.heading)
+            _show(store, output, follow=follow)
+        except BrokenPipeError:
+            _write_no_more()
+    return 0
+
+
+def _output(arguments: argparse.Namespace) -> tail_output.Output:
+    if arguments.json:
+        return tail_output.as_json()
+    return tail_output.in_full() if arguments.full else tail_output.in_lines()
+
+
+def _show(store: Follower, output: tail_output.Output, *, follow: bool) -> None:
+    notices = _Notices(store)
+    while True:
+        for exchange in store.arrived():
+            _write(output.show(exchange))
+        notices.give(follow=follow)
+        if not follow or _nobody_reads_within(_PAUSE):
+            return
+
+
+class _Notices:
+    """What the reader of the lines should know beside them, said once on stderr."""
+
+    def __init__(self, store: Follower) -> None:
+        self._store = store
+        self._waiting = False
+        self._seen_a_store = False
+        self._unreadable = False
+
+    def give(self, *, follow: bool) -> None:
+        """Say what is new."""
+        store, where = self._store, printable(str(self._store.path))
+        if follow and store.waiting and not self._waiting:
+            what = (
+                "is gone; waiting for a new one" if self._seen_a_store else "is not there yet; waiting for it"
+            )
+            print(f"spantap tail: {where} {what}", file=sys.stderr, flush=True)
+        self._waiting = store.waiting
+        self._seen_a_store |= not store.waiting
+        if store.unreadable and not self._unreadable:
+            self._unreadable = True
+            print("spantap tail: left out records that this release cannot read", file=sys.stderr, flush=True)
+
+
+def _nobody_reads_within(seconds: float) -> bool:
+    """Wait; true, and earlier, when stdout is a pipe whose other end was closed."""
+    if not hasattr(select, "poll"):  # Windows: the next write will tell
+        time.sleep(seconds)
+        return False
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # asks for nothing: a hang-up is reported all the same
+    return bool(poll.poll(seconds * 1000))
+
+
+def _write(text: str) -> None:
+    """Print at once: nothing may be left for rich to flush, which ends the process at a closed pipe."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _write_no_more() -> None:
+    """Let Python's last flush go nowhere, instead of ending in a complaint."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
