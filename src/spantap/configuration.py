@@ -203,7 +203,7 @@ def _build(loaded: Loaded) -> Handle:
         response_body=limit if wanted.response_bodies and preset.bodies else 0,
     )
     redactor = Redactor(
-        keys=wanted.redact_keys, keep_keys=wanted.keep_keys, headers=standard.sanitized_headers()
+        keys=wanted.redact_keys, keep_keys=wanted.keep_keys, headers=standard.header_names(standard.SANITIZE)
     )
     budget = Budget(wanted.queue_max_bytes)
     tap = Tap(
@@ -217,6 +217,8 @@ def _build(loaded: Loaded) -> Handle:
             PipelineOptions(
                 limits=limits,
                 headers=wanted.headers and preset.headers,
+                request_headers=standard.header_names(standard.REQUEST_HEADERS),
+                response_headers=standard.header_names(standard.RESPONSE_HEADERS),
                 query=wanted.query and preset.query,
             ),
         ),

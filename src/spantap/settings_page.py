@@ -65,9 +65,7 @@ The standard variables mean what they mean everywhere. These have an effect here
 
 _STANDARD_FOOT: Final = """\
 
-`OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST` and `_SERVER_RESPONSE` have no effect on what
-spantap captures: all headers are, redacted, unless `HEADERS` is off. Where the tracer provider is the app's
-own, its exporters, sampler and limits are the app's as well.
+Where the tracer provider is the app's own, its exporters, sampler and limits are the app's as well.
 """
 
 # Variables -> what they do here. A test holds them against the source and the other tests.
@@ -156,6 +154,13 @@ STANDARD: Final = (
             "Expressions for URLs that get neither span nor record; a framework's own list goes before "
             "the one for all."
         ),
+    ),
+    (
+        (
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST",
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE",
+        ),
+        "Expressions for the names of headers that are captured even when `HEADERS` is off.",
     ),
     (
         ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS",),

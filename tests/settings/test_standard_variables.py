@@ -444,6 +444,25 @@ def test_headers_to_sanitize(tmp_path: Path, receiver: OTLPReceiver) -> None:
     assert stored.request.headers["x-tribe"] == ("[REDACTED]",)
 
 
+def test_headers_to_capture(tmp_path: Path) -> None:
+    """With HEADERS off only the listed ones are captured, redacted as ever."""
+    Ran(
+        tmp_path,
+        ["GET", "/a", {"x-tribe": "blue", "authorization": "Bearer s3cret-token"}],
+        OTEL_PYTHON_SPANTAP_HEADERS="false",
+        OTEL_PYTHON_SPANTAP_SQLITE_PATH="all.db",
+        OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST="X-Tr.*,authorization",
+        OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE="content",
+    )
+
+    (stored,) = SQLiteSink(tmp_path / "all.db").read()
+    assert dict(stored.request.headers) == {
+        "x-tribe": ("blue",),
+        "authorization": ("Bearer [REDACTED]",),
+    }
+    assert dict(stored.response.headers) == {}  # a whole name, not a part of one
+
+
 def test_switched_off(tmp_path: Path, receiver: OTLPReceiver) -> None:
     """OTEL_SDK_DISABLED leaves the app alone: no span, no file."""
     Ran(tmp_path, GET, OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url, OTEL_SDK_DISABLED="true")

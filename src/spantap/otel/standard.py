@@ -21,6 +21,8 @@ DELAY: Final = "OTEL_BSP_SCHEDULE_DELAY"
 BATCH: Final = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
 QUEUE: Final = "OTEL_BSP_MAX_QUEUE_SIZE"
 SANITIZE: Final = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
+REQUEST_HEADERS: Final = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST"
+RESPONSE_HEADERS: Final = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE"
 
 # Variable -> the lowest whole number it takes.
 _NUMBERS: Final = {
@@ -59,9 +61,9 @@ def batching(max_queued: int | None, environ: Mapping[str, str] = os.environ) ->
     )
 
 
-def sanitized_headers(environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Expressions for the names of headers whose values are to be masked too."""
-    return tuple(each.strip() for each in environ.get(SANITIZE, "").split(",") if each.strip())
+def header_names(variable: str, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """The expressions for names of headers that a variable lists (`SANITIZE`, `REQUEST_HEADERS`, ...)."""
+    return tuple(each.strip() for each in environ.get(variable, "").split(",") if each.strip())
 
 
 def problems(environ: Mapping[str, str]) -> list[Problem]:
@@ -73,11 +75,12 @@ def problems(environ: Mapping[str, str]) -> list[Problem]:
             found.append(Problem(name, repr(text), f"use a whole number, {lowest} or more"))
     if not found and (_number(environ, BATCH) or 0) > (_number(environ, QUEUE) or 10**9):
         found.append(Problem(BATCH, environ[BATCH], f"a batch cannot be larger than the queue ({QUEUE})"))
-    for expression in sanitized_headers(environ):
-        try:
-            re2.compile(expression)
-        except re2.error as error:
-            found.append(Problem(SANITIZE, repr(expression), f"not a regular expression (RE2): {error}"))
+    for variable in (SANITIZE, REQUEST_HEADERS, RESPONSE_HEADERS):
+        for expression in header_names(variable, environ):
+            try:
+                re2.compile(expression)
+            except re2.error as error:
+                found.append(Problem(variable, repr(expression), f"not a regular expression (RE2): {error}"))
     known = exporters.known()
     listed = exporters.named(environ)
     for name in listed or ():

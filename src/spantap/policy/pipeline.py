@@ -30,6 +30,7 @@ from spantap.model import (
 from spantap.model.observation import Collected
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.redact import Redactor, Tally
+from spantap.policy.redact.rules import compile_names
 from spantap.policy.well_formed import well_formed
 
 _METADATA_MAX_BYTES = 4096
@@ -45,23 +46,37 @@ class PipelineOptions:
     Attributes:
         limits: bounds of bodies and headers.
         headers: whether header values are captured.
+        request_headers, response_headers: expressions for whole names, in any case, of those that
+            are captured even when `headers` is off.
         query: whether the query string is captured.
     """
 
     limits: CaptureLimits = field(default_factory=CaptureLimits)
     headers: bool = True
+    request_headers: tuple[str, ...] = ()
+    response_headers: tuple[str, ...] = ()
     query: bool = True
 
 
 class Pipeline:
     """Redacts and shapes observations. Immutable, thread-safe."""
 
-    __slots__ = ("_options", "_redactor", "_request_limits", "_response_limits", "_routes")
+    __slots__ = (
+        "_options",
+        "_redactor",
+        "_request_limits",
+        "_response_limits",
+        "_routes",
+        "_wanted_of_request",
+        "_wanted_of_response",
+    )
 
     def __init__(self, redactor: Redactor, options: PipelineOptions) -> None:
         self._redactor = redactor
         self._options = options
         self._routes: dict[str, str] = {}
+        self._wanted_of_request = compile_names(options.request_headers)
+        self._wanted_of_response = compile_names(options.response_headers)
         limits = options.limits
         self._request_limits = BodyLimits(limits.request_body, limits.collect_request)
         self._response_limits = BodyLimits(limits.response_body, limits.collect_response)
@@ -120,9 +135,11 @@ class Pipeline:
         calm = not self.suspects(short) and len(short) <= _NAME_MAX
         path = seen.path if calm else well_formed(redactor.path(seen.path, tally))
         query = well_formed(redactor.query(seen.query, tally)) if seen.query and options.query else ""
-        request_headers, request_dropped = self._headers(seen.request_headers, tally)
+        request_headers, request_dropped = self._headers(seen.request_headers, self._wanted_of_request, tally)
         request_body = _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
-        response_headers, response_dropped = self._headers(seen.response_headers, tally, echoes=True)
+        response_headers, response_dropped = self._headers(
+            seen.response_headers, self._wanted_of_response, tally, echoes=True
+        )
         response_body = _body(
             seen.response_body, seen.response_headers, self._response_limits, redactor, tally
         )
@@ -182,9 +199,11 @@ class Pipeline:
         return None if text is None else self.clean_name(text, tally)
 
     def _headers(
-        self, pairs: list[tuple[str, str]], tally: Tally, *, echoes: bool = False
+        self, pairs: list[tuple[str, str]], wanted: Any, tally: Tally, *, echoes: bool = False
     ) -> tuple[Headers, int]:
-        if not self._options.headers or not pairs:
+        if not self._options.headers:
+            pairs = [] if wanted is None else [each for each in pairs if wanted.fullmatch(each[0])]
+        if not pairs:
             return Headers(), 0
         limits = self._options.limits
         most, room = limits.headers, limits.header_bytes

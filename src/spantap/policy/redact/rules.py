@@ -43,6 +43,6 @@ class Rules:
 
 
 def compile_names(expressions: Iterable[str]) -> Any:
-    """One expression for all of them, to be searched in lower-case names; None when there are none."""
+    """One expression for all of them, in any case; None when there are none."""
     alternatives = "|".join(f"(?:{each})" for each in expressions)
-    return re2.compile(f"(?i){alternatives}") if alternatives else None
+    return re2.compile(f"(?i:{alternatives})") if alternatives else None
