@@ -12,7 +12,6 @@ from spantap.version import __version__
 
 if TYPE_CHECKING:
     from spantap.configuration import Handle as Handle
-    from spantap.configuration import Stats as Stats
     from spantap.configuration import configure as configure
     from spantap.configuration import instrument_app as instrument_app
     from spantap.configuration import uninstrument_app as uninstrument_app
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from spantap.model import SpantapError as SpantapError
     from spantap.otel.current import Current as Current
     from spantap.otel.current import current as current
+    from spantap.reporting import Stats as Stats
 
 _HOMES = {
     "ASGIMiddleware": "spantap.middleware",
@@ -31,7 +31,7 @@ _HOMES = {
     "DjangoMiddleware": "spantap.middleware",
     "Handle": "spantap.configuration",
     "SpantapError": "spantap.model",
-    "Stats": "spantap.configuration",
+    "Stats": "spantap.reporting",
     "WSGIMiddleware": "spantap.middleware",
     "configure": "spantap.configuration",
     "current": "spantap.otel.current",

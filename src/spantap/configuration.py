@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import os
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
-from spantap import ending, instrument, settings
+from spantap import destinations, ending, instrument, reporting, settings
 from spantap.capture.limits import CaptureLimits
-from spantap.export.files import why_not_writable
-from spantap.export.jsonl import JSONLSink
-from spantap.export.sink import Sink
-from spantap.export.sqlite import SQLiteSink
+from spantap.export.sink import ProcessReport
 from spantap.guard import logger
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import exporters, otlp, standard
+from spantap.otel import standard
 from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
-from spantap.otel.exporter import SinkExporter
-from spantap.otel.limits import WithinLimits
-from spantap.otel.processor import CaptureProcessor, Route
-from spantap.otel.queue import Delivery, DeliveryQueue, DeliveryStats
+from spantap.otel.processor import CaptureProcessor
 from spantap.otel.tap import Tap, TapOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
 from spantap.policy.redact import Redactor
 from spantap.policy.select import Selection
+from spantap.reporting import Stats
 from spantap.settings import Loaded, Settings
+from spantap.version import __version__
 
 _EXIT_SECONDS: Final = 5.0
 _OPEN_SECONDS: Final = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What spantap did in this process so far.
-
-    Attributes:
-        captured: exchanges kept.
-        not_kept: reason -> exchanges not kept (``not_selected``, ``skipped``, ``unsampled``, ``failed``).
-        destinations: name -> its own counts, spans that are not exchanges included.
-        queued_bytes: estimated bytes waiting for delivery.
-    """
-
-    captured: int
-    not_kept: Mapping[str, int]
-    destinations: Mapping[str, DeliveryStats]
-    queued_bytes: int
 
 
 class Handle:
@@ -106,6 +82,10 @@ class Handle:
             self._tap.wait_for_open(_OPEN_SECONDS)
             self._tap.processor.settle_open()
             self._tap.flush(1.0 if self._tap.gave_up_lately else _EXIT_SECONDS)
+
+    def report(self) -> ProcessReport:
+        """What this process says of itself in its store, for `spantap doctor`."""
+        return reporting.about_process(self.loaded, self.stats(), self._tap.tracing)
 
     def stats(self) -> Stats:
         """The counts as of now."""
@@ -193,10 +173,15 @@ def current_tap() -> Tap:
 
 
 def _build(loaded: Loaded) -> Handle:
+    def report() -> ProcessReport:  # first asked for when a batch is done
+        return handle.report()
+
     wanted = loaded.settings
     preset = PRESETS[wanted.preset]
     if wanted.debug:
         _log_everything()
+    given = ", ".join(f"{name} by {source}" for name, source in loaded.sources.items())
+    logger.debug("spantap %s, set: %s", __version__, given or "nothing")
     limit = wanted.body_limit
     limits = CaptureLimits(
         request_body=limit if wanted.request_bodies and preset.bodies else 0,
@@ -222,7 +207,9 @@ def _build(loaded: Loaded) -> Handle:
                 query=wanted.query and preset.query,
             ),
         ),
-        processor=CaptureProcessor(SpanCleaner(redactor), _routes(loaded), budget, wanted.capture_unsampled),
+        processor=CaptureProcessor(
+            SpanCleaner(redactor), destinations.routes(loaded, report), budget, wanted.capture_unsampled
+        ),
         budget=budget,
         options=TapOptions(
             limits=limits,
@@ -231,70 +218,8 @@ def _build(loaded: Loaded) -> Handle:
             tracer_provider=wanted.tracer_provider,
         ),
     )
-    return Handle(loaded, tap, budget)
-
-
-def _routes(loaded: Loaded) -> list[Route]:
-    """One queue per destination; the same one twice (name and target) is one."""
-    wanted = loaded.settings
-    # Said by us, it counts more than the batch processor's OTEL_BSP_MAX_QUEUE_SIZE; the default does not.
-    own_bound = wanted.queue_max_items if "queue_max_items" in loaded.sources else None
-    batching = standard.batching(own_bound)
-    listed = exporters.named()
-    sinks: dict[tuple[str, str], Sink] = {}
-    by_name = {
-        name: exporters.sink_named(name, wanted.sqlite_path, wanted.jsonl_path) for name in listed or ()
-    }
-    for sink in (*wanted.destinations, *_by_path(wanted), *filter(None, by_name.values())):
-        sinks.setdefault((sink.name, sink.target), sink)
-    # Listed, it is wanted wherever it may be; not listed, only if an endpoint says where.
-    otlp_wanted = otlp.endpoint() is not None if listed is None else not exporters.OTLP.isdisjoint(listed)
-    others: dict[str, Callable[[], Delivery]] = {
-        name: functools.partial(exporters.ForeignDelivery, name)
-        for name, sink in by_name.items()
-        if sink is None and name not in exporters.OTLP
-    }
-    if listed is None and not otlp_wanted and not sinks:
-        default = _default_store()
-        sinks[default.name, default.target] = default
-    routes = []
-    for sink in sinks.values():
-        exporters.serve(sink)
-        queue = DeliveryQueue(_named(sink, sinks), functools.partial(SinkExporter, sink), batching)
-        routes.append(Route(queue, exchanges_only=True, sampled_only=False))
-    if otlp_wanted:
-        others["otlp"] = otlp.open_otlp
-    for name, opened in others.items():
-        queue = DeliveryQueue(name, functools.partial(WithinLimits, opened), batching)
-        routes.append(Route(queue, exchanges_only=False, sampled_only=True))
-    for route in routes:
-        logger.debug("destination %s", route.queue.name)
-    return routes
-
-
-def _default_store() -> Sink:
-    reason = why_not_writable(Path(exporters.DEFAULT_SQLITE))
-    if reason is not None:
-        setting = f"{settings.PREFIX}SQLITE_PATH"
-        raise ConfigurationError(
-            [Problem(setting, f"./{exporters.DEFAULT_SQLITE} (default)", f"{reason}; set another path")]
-        )
-    return SQLiteSink(exporters.DEFAULT_SQLITE)
-
-
-def _by_path(wanted: Settings) -> list[Sink]:
-    sinks: list[Sink] = []
-    if wanted.sqlite_path is not None:
-        sinks.append(SQLiteSink(wanted.sqlite_path))
-    if wanted.jsonl_path is not None:
-        sinks.append(JSONLSink(wanted.jsonl_path))
-    return sinks
-
-
-def _named(sink: Sink, sinks: Mapping[tuple[str, str], Sink]) -> str:
-    """Its name, with the target when two share it."""
-    alone = sum(each.name == sink.name for each in sinks.values()) == 1
-    return sink.name if alone else f"{sink.name} {sink.target}"
+    handle = Handle(loaded, tap, budget)
+    return handle
 
 
 def _differences(running: Settings, wanted: Settings) -> list[Problem]:
@@ -313,4 +238,8 @@ def _differences(running: Settings, wanted: Settings) -> list[Problem]:
 def _log_everything() -> None:
     logger.setLevel(logging.DEBUG)
     if not logging.getLogger().handlers and not logger.handlers:
-        logger.addHandler(logging.StreamHandler())
+        handler = logging.StreamHandler()
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(name)s[%(process)d] %(levelname)s: %(message)s")
+        )
+        logger.addHandler(handler)

@@ -20,7 +20,7 @@ from typing import Any
 
 import wrapt
 
-from spantap.guard import report
+from spantap.guard import logger, report
 
 Finish = Callable[[], object]
 
@@ -47,6 +47,7 @@ def forget(finish: Finish) -> None:
 
 
 def _run() -> None:
+    logger.debug("the process ends: delivering what is queued")
     for finish in _finish.copy():
         try:
             finish()

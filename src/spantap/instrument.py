@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import wrapt
 
-from spantap.guard import report
+from spantap.guard import logger, report
 from spantap.inbound import servers
 from spantap.inbound.asgi import ASGIDoor
 from spantap.inbound.excluded import excluded_urls
@@ -30,6 +30,7 @@ _APPS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("django.core.handlers.asgi", "ASGIHandler"),
     ),
 }
+_met: dict[str, None] = {}
 FRAMEWORKS: Final = (*_APPS, "asgi", "wsgi")
 
 
@@ -76,12 +77,24 @@ def switch_on(app: Any, framework: str | None, tap: Callable[[], Tap]) -> Any:
         ConfigurationError: the framework is unknown, cannot be told, or is not installed.
     """
     name = _checked(app, framework)
+    _note(name)
     if name == "asgi":
         return app if isinstance(app, ASGIDoor) else ASGIDoor(app, tap, excluded_urls("ASGI"))
     if name == "wsgi":
         return app if isinstance(app, WSGIDoor) else WSGIDoor(app, tap, excluded_urls("WSGI"))
     importlib.import_module(f"spantap.inbound.{name}").instrument(app, tap)
     return app
+
+
+def met() -> tuple[str, ...]:
+    """The frameworks and kinds of callables that were instrumented in this process, in order."""
+    return tuple(_met)
+
+
+def _note(name: str) -> None:
+    if name not in _met:
+        logger.debug("instrumenting %s", name)
+        _met[name] = None
 
 
 def switch_off(app: Any) -> Any:
@@ -139,6 +152,7 @@ def _meet(name: str, module: Any) -> None:
             door.instrument_everywhere(_everywhere)
         else:
             door.instrument_everywhere(getattr(module, _APPS[name][0][1]), _everywhere)
+        _note(name)
     except Exception as error:  # noqa: BLE001 - a framework we cannot instrument is left alone
         report(f"instrumenting {name}", error)
 

@@ -12,11 +12,11 @@ import io
 import sys
 from collections.abc import Sequence
 
-from spantap.cli import demo, run, tail
+from spantap.cli import demo, doctor, run, tail
 from spantap.model import SpantapError
 from spantap.version import __version__
 
-COMMANDS = (demo, run, tail)
+COMMANDS = (demo, run, tail, doctor)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 from spantap.model import Exchange
 
@@ -38,3 +39,31 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Release what `write` opened; a later `write` opens it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReport:
+    """What a capturing process says of itself, for `spantap doctor`.
+
+    Attributes:
+        host, pid, started: which process; started in nanoseconds since the epoch.
+        updated: when it said so, in nanoseconds since the epoch.
+        facts: settings and their sources, counts, versions; JSON types, no secrets.
+    """
+
+    host: str
+    pid: int
+    started: int
+    updated: int
+    facts: Mapping[str, Any]
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """What a sink may offer beside `Sink`: a place for the reports of processes.
+
+    Called like `write`: by the worker thread, one call at a time.
+    """
+
+    def report(self, about: ProcessReport, /) -> None:
+        """Keep the report in the place of the process's last one; raises when it was not kept."""

@@ -19,6 +19,7 @@ import orjson
 
 from spantap.codec.record import from_record, to_record
 from spantap.export.files import create_private
+from spantap.export.sink import ProcessReport
 from spantap.model import Exchange
 
 _BUSY_SECONDS: Final = 10.0  # how long one process waits for another's transaction
@@ -41,9 +42,26 @@ CREATE TABLE IF NOT EXISTS exchanges (
     PRIMARY KEY (trace_id, span_id)
 );
 CREATE INDEX IF NOT EXISTS exchanges_start ON exchanges (start);
+CREATE TABLE IF NOT EXISTS processes (
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    started INTEGER NOT NULL,
+    updated INTEGER NOT NULL,
+    report TEXT NOT NULL,
+    PRIMARY KEY (host, pid, started)
+);
 """
 
 HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'exchanges'"
+
+_HAS_REPORTS: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'processes'"
+_REPORT: Final = (
+    "INSERT OR REPLACE INTO processes (host, pid, started, updated, report) VALUES (?, ?, ?, ?, ?)"
+)
+_FORGET: Final = """
+DELETE FROM processes WHERE rowid NOT IN (SELECT rowid FROM processes ORDER BY updated DESC LIMIT ?)
+"""
+_PROCESSES: Final = 50  # remembered; a server that recycles its workers makes new ones all the time
 
 _INSERT: Final = """
 INSERT OR IGNORE INTO exchanges
@@ -83,6 +101,43 @@ class SQLiteSink:
         connection = self._connected()
         with connection:
             connection.executemany(_INSERT, map(_row, exchanges))
+
+    def report(self, about: ProcessReport, /) -> None:
+        """Keep what the process says of itself, in the place of what it said before."""
+        row = (about.host, about.pid, about.started, about.updated, orjson.dumps(about.facts).decode())
+        connection = self._connected()
+        with connection:
+            connection.execute(_REPORT, row)
+            connection.execute(_FORGET, (_PROCESSES,))
+
+    def processes(self) -> list[ProcessReport]:
+        """What the processes that write here last said of themselves, the latest first.
+
+        Raises:
+            FileNotFoundError: there is no such file yet.
+        """
+        if not self.path.exists():
+            raise FileNotFoundError(f"{self.path}: no such store")
+        with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
+            if not connection.execute(_HAS_REPORTS).fetchone():
+                return []  # written by a release that did not keep them
+            rows = connection.execute(
+                "SELECT host, pid, started, updated, report FROM processes ORDER BY updated DESC, pid"
+            ).fetchall()
+        return [
+            ProcessReport(host, pid, started, updated, orjson.loads(facts))
+            for host, pid, started, updated, facts in rows
+        ]
+
+    def count(self) -> int:
+        """How many exchanges the file holds; 0 when there is none."""
+        if not self.path.exists():
+            return 0
+        with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
+            if not connection.execute(HAS_TABLE).fetchone():
+                return 0
+            counted: int = connection.execute("SELECT count(*) FROM exchanges").fetchone()[0]
+        return counted
 
     def read(
         self,

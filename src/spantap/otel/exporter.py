@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from opentelemetry.sdk.resources import SERVICE_NAME
 from opentelemetry.sdk.trace import ReadableSpan
@@ -12,9 +14,11 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
 from spantap.codec import names
 from spantap.codec.attributes import SpanFacts, decode
-from spantap.export.sink import Sink
+from spantap.export.sink import ProcessReport, Reporting, Sink
 from spantap.guard import report
 from spantap.model import Exchange
+
+_REPORT_SECONDS: Final = 1.0
 
 
 class CleanSpan(ReadableSpan):
@@ -72,8 +76,30 @@ class SinkExporter(SpanExporter):
     Works behind our own queue and behind any span processor of the SDK.
     """
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Sink, about: Callable[[], ProcessReport] | None = None) -> None:
+        """Args:
+        sink: where exchanges go.
+        about: makes the report on this process, for a sink that keeps it.
+        """
         self.sink = sink
+        self._about = about if isinstance(sink, Reporting) else None
+        self._reported: Mapping[str, Any] | None = None
+        self._report_due = 0.0
+
+    def settled(self, *, final: bool) -> None:
+        """A batch is done, or the worker has nothing to do: report on the process if there is news.
+
+        Args:
+            final: everything is flushed and this may be the last call: report at once; else once a
+                second at most.
+        """
+        if self._about is None or not (final or time.monotonic() >= self._report_due):
+            return
+        self._report_due = time.monotonic() + _REPORT_SECONDS
+        about = self._about()
+        if about.facts != self._reported and isinstance(self.sink, Reporting):
+            self.sink.report(about)
+            self._reported = about.facts
 
     def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
         """Write the exchanges of a batch; raises what the sink raises."""

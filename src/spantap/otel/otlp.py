@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from spantap.otel.queue import Delivery
 
@@ -60,7 +60,14 @@ def timeout(environ: Mapping[str, str] = os.environ) -> float | None:
     return min(int(milliseconds) / 1000, float(seconds))
 
 
-def open_otlp() -> Delivery:
+class Collector(Delivery, Protocol):
+    """An OTLP exporter of ours."""
+
+    def probe(self, seconds: float, /) -> str | None:
+        """Ask the collector to take nothing; what is wrong, None when it takes it."""
+
+
+def open_otlp() -> Collector:
     """The exporter for the protocol the environment names. Called on the worker thread.
 
     Raises:
@@ -77,3 +84,14 @@ def open_otlp() -> Delivery:
 
         return OTLPOverGRPC(timeout=timeout())
     raise ValueError(f"OTLP protocol {named!r}: use one of {', '.join(PROTOCOLS)}")
+
+
+def target(environ: Mapping[str, str] = os.environ) -> str:
+    """Where the environment sends spans: the URL with the path that HTTP appends; may hold a password."""
+    named = endpoint(environ)
+    over_http = protocol(environ) != "grpc"
+    if named is None:
+        return "http://localhost:4318/v1/traces" if over_http else "http://localhost:4317"
+    if environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or not over_http:
+        return named
+    return named.rstrip("/") + "/v1/traces"

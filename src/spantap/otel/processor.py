@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _PARKED_SECONDS: Final = 30.0
 _MOST_PARKED: Final = 1000
+_SETTLE_SECONDS: Final = 0.5
 _SPAN_BYTES: Final = 512  # a span without attributes, about
 _ITEM_BYTES: Final = 32  # an attribute, event or link without its value
 
@@ -194,13 +195,16 @@ class CaptureProcessor(SpanProcessor):
         self.sweep()
         deadline = time.monotonic() + timeout
         done = [route.queue.flush(max(0.0, deadline - time.monotonic())) for route in self._routes]
+        for route in self._routes:
+            route.queue.settle(_SETTLE_SECONDS)
         return all(done)
 
     def stop(self, timeout: float) -> bool:
         """Settle everything, send what is queued and end the workers; True when nothing was lost."""
         self.sweep(everything=True)
         deadline = time.monotonic() + timeout
-        done = [route.queue.shutdown(max(0.0, deadline - time.monotonic())) for route in self._routes]
+        self.flush(timeout)
+        done = [route.queue.shutdown(max(0.1, deadline - time.monotonic())) for route in self._routes]
         return all(done)
 
     @property

@@ -15,7 +15,7 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
@@ -77,7 +77,7 @@ class DeliveryStats:
 _EXIT_SECONDS: Final = 5.0
 # What encoders raise at a value they have no form for.
 _UNWRITABLE: Final = (TypeError, ValueError, OverflowError)
-_TICK: Final = 60.0  # an idle worker wakes this often; only a safety net
+_TICK: Final = 10.0  # an idle worker wakes this often
 
 
 class DeliveryQueue:
@@ -107,6 +107,7 @@ class DeliveryQueue:
         self._worker: threading.Thread | None = None
         self._delivery: Delivery | None = None
         self._flush_wanted = False
+        self._settle_wanted = False
         self._closed = False
         self._captured = 0
         self._exported = 0
@@ -169,6 +170,15 @@ class DeliveryQueue:
                 self._condition.wait(left)
             return True
 
+    def settle(self, timeout: float) -> None:
+        """Everything of every destination is flushed: let this one say so, within seconds."""
+        with self._condition:
+            if self._worker is None or self._closed or not hasattr(self._delivery, "settled"):
+                return
+            self._settle_wanted = True
+            self._condition.notify_all()
+            self._condition.wait_for(lambda: not self._settle_wanted, timeout)
+
     def shutdown(self, timeout: float) -> bool:
         """Send what is queued, then stop; what is left after the timeout is counted as lost.
 
@@ -227,18 +237,37 @@ class DeliveryQueue:
                 batch = self._next_batch()
                 if batch is None:
                     break
-                self._deliver(batch)
+                if batch:
+                    self._deliver(batch)
+                self._settle()
             if self._delivery is not None:
                 _quietly(self._delivery.close, "closing a destination")
+                logger.debug("%s: closed", self.name)
+
+    def _settle(self) -> None:
+        # Optional: stores have it, to report on the process.
+        settled: Any = getattr(self._delivery, "settled", None)
+        if settled is not None:
+            try:
+                settled(final=self._settle_wanted)
+            except Exception as error:  # noqa: BLE001 - beside the point: what matters is delivered
+                report(f"settling {self.name}", error)
+        if self._settle_wanted:
+            with self._condition:
+                self._settle_wanted = False
+                self._condition.notify_all()
 
     def _next_batch(self) -> list[Parcel] | None:
-        """Wait for a batch that is full, old enough or asked for; None when closed."""
+        """Wait for a batch that is full, old enough or asked for; empty after a while; None when closed."""
         with self._condition:
             while not self._items:
                 if self._closed:
                     return None
+                if self._settle_wanted:
+                    return []
                 self._flush_wanted = False
-                self._condition.wait(_TICK)
+                if not self._condition.wait(_TICK):
+                    return []
             due = time.monotonic() + self._batching.delay
             while not (self._flush_wanted or self._closed or self._batch_is_full()):
                 left = due - time.monotonic()
@@ -258,9 +287,12 @@ class DeliveryQueue:
             return batch
 
     def _deliver(self, batch: list[Parcel]) -> None:
+        began = time.monotonic()
+        logger.debug("%s: %d spans to send, %d more queued", self.name, len(batch), len(self._items))
         lost = self._send(batch)
         failed = sum(lost.values())
-        logger.debug("%s: %d sent, %d failed", self.name, len(batch) - failed, failed)
+        took = (time.monotonic() - began) * 1000
+        logger.debug("%s: %d sent, %d failed, in %.0f ms", self.name, len(batch) - failed, failed, took)
         with self._condition:
             self._exported += len(batch) - failed
             self._dropped.update(lost)
@@ -275,6 +307,7 @@ class DeliveryQueue:
         try:
             if self._delivery is None:
                 self._delivery = self._open_delivery()
+                logger.debug("%s: opened", self.name)
             taken = self._delivery.deliver([parcel.span for parcel in batch])
         except _UNWRITABLE as error:
             # One span that cannot be written must not take the others along.

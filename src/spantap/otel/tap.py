@@ -21,7 +21,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from spantap.capture.limits import CaptureLimits
 from spantap.codec.attributes import KNOWN_METHODS
-from spantap.guard import report
+from spantap.guard import logger, report
 from spantap.model import Exchange, Observation
 from spantap.otel.attach import span_of_request
 from spantap.otel.budget import Budget
@@ -119,6 +119,7 @@ class Tap:
     def _bound(self, tracing: Tracing) -> Tracing:
         if not tracing.own:
             self.processor.leave_spans_to_the_app()
+        logger.debug("tracing with a provider of %s", "spantap's own" if tracing.own else "the app's")
         self._tracing = tracing
         return tracing
 

@@ -1,0 +1,115 @@
+"""What a process knows of its own capture: the counts, and the report it leaves in its store."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from spantap import instrument
+from spantap.export.sink import ProcessReport
+from spantap.otel import otlp
+from spantap.otel.current import late_calls
+from spantap.otel.queue import DeliveryStats
+from spantap.otel.tracing import Tracing
+from spantap.policy.redact import Redactor
+from spantap.policy.redact.tally import Tally
+from spantap.settings import Effective, Loaded
+from spantap.version import __version__
+
+_beginnings: dict[int, int] = {}  # process id -> nanoseconds since the epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What spantap did in this process so far.
+
+    Attributes:
+        captured: exchanges kept.
+        not_kept: reason -> exchanges not kept (``not_selected``, ``skipped``, ``unsampled``, ``failed``).
+        destinations: name -> its own counts, spans that are not exchanges included.
+        queued_bytes: estimated bytes waiting for delivery.
+    """
+
+    captured: int
+    not_kept: Mapping[str, int]
+    destinations: Mapping[str, DeliveryStats]
+    queued_bytes: int
+
+
+# Reason -> what to do about exchanges and spans that were lost for it.
+REMEDIES: Final = {
+    "queue_full": "it takes less than the traffic brings: raise QUEUE_MAX_ITEMS, or sample",
+    "budget": "the memory for queues was spent: raise QUEUE_MAX_BYTES, or lower BODY_MAX_BYTES",
+    "export_failed": "it did not answer, or refused: see what it says above, and the log of the process",
+    "shutdown": "the process ended before they were taken: give it more time to stop",
+    "unwritable": "it has no form for a value in them: please report this",
+    "failed": "capture failed: the log of the process says where; please report this",
+}
+
+
+def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessReport:
+    """The report on this process. Arguments of its command line are left out: they may hold secrets."""
+    facts = {
+        "spantap": __version__,
+        "python": platform.python_version(),
+        "command": Path(sys.argv[0]).name if sys.argv else "",
+        "service": tracing.service,
+        "provider": "spantap's" if tracing.own else "the app's",
+        "instrumented": [*instrument.met(), *_instrumentors()],
+        "settings": [
+            {"name": row.name, "value": shown(row), "source": row.source}
+            for row in loaded.rows()
+            if row.name in loaded.sources
+        ],
+        "collector": Redactor().url(otlp.target(), Tally()) if "otlp" in stats.destinations else None,
+        "captured": stats.captured,
+        "not_kept": dict(stats.not_kept),
+        "late_calls": late_calls(),
+        "queued_bytes": stats.queued_bytes,
+        "destinations": {
+            name: {
+                "captured": each.captured,
+                "exported": each.exported,
+                "queued": each.queued,
+                "dropped": dict(each.dropped),
+            }
+            for name, each in stats.destinations.items()
+        },
+    }
+    return ProcessReport(socket.gethostname(), os.getpid(), _began(), time.time_ns(), facts)
+
+
+def shown(row: Effective) -> str:
+    """A setting's value as a person would write it; objects by their class."""
+    value: Any = row.value
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join(each if isinstance(each, str) else type(each).__name__ for each in value) or "none"
+    return str(value) if isinstance(value, (str, int, float, Path)) else type(value).__name__
+
+
+def _instrumentors() -> list[str]:
+    """Other people's instrumentations that are at work in this process."""
+    module = sys.modules.get("opentelemetry.instrumentation.instrumentor")
+    classes = [] if module is None else list(module.BaseInstrumentor.__subclasses__())
+    names = set()
+    for each in classes:
+        classes.extend(each.__subclasses__())
+        if getattr(each._instance, "_is_instrumented_by_opentelemetry", False):
+            names.add(each.__module__.removeprefix("opentelemetry.instrumentation."))
+    return sorted(name for name in names if not name.startswith("spantap."))
+
+
+def _began() -> int:
+    """When this process was first asked; a fork of it is another process."""
+    return _beginnings.setdefault(os.getpid(), time.time_ns())
