@@ -83,6 +83,7 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
         name: functools.partial(exporters.ForeignDelivery, name) for name in where.others
     }
     if where.otlp:
+        otlp.prepare()
         openers["otlp"] = otlp.open_otlp
     for name, opener in openers.items():
         queue = DeliveryQueue(name, functools.partial(WithinLimits, opener), batching)

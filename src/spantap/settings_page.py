@@ -101,8 +101,8 @@ STANDARD: Final = (
     (
         ("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),
         (
-            "Which traces reach collectors; our stores: see `CAPTURE_UNSAMPLED`. `spantap` (with "
-            "`opentelemetry-instrument`) takes a share from 0 to 1 and cannot fail a request."
+            "Which traces reach collectors; our stores: see `CAPTURE_UNSAMPLED`. `spantap` "
+            "takes a share from 0 to 1 and cannot fail a request; other installed samplers work, too."
         ),
     ),
     (

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -79,3 +82,38 @@ def test_nothing_is_dialled_unasked() -> None:
     assert otlp.endpoint({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://a"}) == "http://a"
     assert otlp.protocol({}) == "http/protobuf"
     assert otlp.protocol({"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "GRPC"}) == "grpc"
+
+
+@pytest.mark.parametrize("protocol", otlp.PROTOCOLS)
+def test_a_process_that_ends_at_once_sends_what_it_has(protocol: str) -> None:
+    """The exporter is opened as the interpreter ends, when no thread pool can be had any more."""
+    code = """if True:
+        import spantap
+        from wsgiref.util import setup_testing_defaults
+        def app(environ, start_response):
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"x"]
+        environ = {}
+        setup_testing_defaults(environ)
+        response = spantap.instrument_app(app)(environ, lambda status, headers, error=None: print)
+        assert b"".join(response) == b"x"
+        response.close()
+    """
+    with OTLPReceiver() as over_http, receiving() as over_grpc:
+        endpoint = over_grpc.url if protocol == "grpc" else over_http.url
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={
+                **kept,
+                "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+                "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(over_http.spans()) + len(over_grpc.requests) == 1

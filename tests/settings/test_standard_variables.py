@@ -475,13 +475,14 @@ ZERO_CODE = {"OTEL_PYTHON_DISTRO": "spantap", "OTEL_PYTHON_CONFIGURATOR": "spant
 INSTRUMENT = "opentelemetry-instrument"
 
 
+@pytest.mark.parametrize("under", [INSTRUMENT, ""])
 @pytest.mark.parametrize(("share", "exported"), [("0", 0), ("1", 1)])
-def test_our_sampler(tmp_path: Path, receiver: OTLPReceiver, share: str, exported: int) -> None:
-    """OTEL_TRACES_SAMPLER=spantap samples the share its _ARG says, under `opentelemetry-instrument`."""
+def test_our_sampler(tmp_path: Path, receiver: OTLPReceiver, share: str, exported: int, under: str) -> None:
+    """OTEL_TRACES_SAMPLER=spantap samples the share its _ARG says, with zero code and in code."""
     Ran(
         tmp_path,
         GET,
-        under=INSTRUMENT,
+        under=under,
         OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
         OTEL_TRACES_SAMPLER="spantap",
         OTEL_TRACES_SAMPLER_ARG=share,
@@ -544,6 +545,8 @@ def test_other_instrumentations_can_be_disabled(
         ("OTEL_ATTRIBUTE_COUNT_LIMIT", "many", "whole number, 0 or more"),
         ("OTEL_SPAN_LINK_COUNT_LIMIT", "-1", "whole number, 0 or more"),
         ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "1.5", "whole number, 0 or more"),
+        ("OTEL_TRACES_SAMPLER", "alway_on", "did you mean always_on?"),
+        ("OTEL_TRACES_SAMPLER_ARG", "all", "a number from 0 to 1"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "ten", "number of seconds"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "none, gzip, deflate"),
         ("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "/nowhere.pem", "no such file"),
@@ -553,6 +556,7 @@ def test_other_instrumentations_can_be_disabled(
 def test_mistakes_are_told_at_start_up(tmp_path: Path, variable: str, value: str, told: str) -> None:
     """A wrong standard variable is named at start-up, where it would fail only at an export."""
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", variable: value}
+    environ.setdefault("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
     if "BATCH" in variable:
         environ["OTEL_BSP_MAX_QUEUE_SIZE"] = "8"
 

@@ -8,6 +8,7 @@ shortens the timeout, which covers the retries of a batch as well.
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 from collections.abc import Mapping
@@ -84,6 +85,16 @@ def open_otlp() -> Collector:
 
         return OTLPOverGRPC(timeout=timeout())
     raise ValueError(f"OTLP protocol {named!r}: use one of {', '.join(PROTOCOLS)}")
+
+
+def prepare() -> None:
+    """What must be done while the interpreter lives on, so that a first batch can be sent at its end.
+
+    The gRPC exporter imports the SDK's logs, and these ask the resource detectors as they are
+    imported, in a thread pool, which cannot be had any more at exit.
+    """
+    if protocol() == "grpc":
+        importlib.import_module("opentelemetry.sdk._logs")
 
 
 def target(environ: Mapping[str, str] = os.environ) -> str:

@@ -6,7 +6,9 @@ reaches the local stores (``CAPTURE_UNSAMPLED``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import (
@@ -18,9 +20,20 @@ from opentelemetry.sdk.trace.sampling import (
     TraceIdRatioBased,
 )
 from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util._importlib_metadata import entry_points
 from opentelemetry.util.types import Attributes
 
 from spantap.guard import report
+
+VARIABLE: Final = "OTEL_TRACES_SAMPLER"
+ARGUMENT: Final = "OTEL_TRACES_SAMPLER_ARG"
+# Those the SDK makes itself, and those of them that take a share.
+STANDARD: Final = (
+    *("always_on", "always_off", "traceidratio"),
+    *("parentbased_always_on", "parentbased_always_off", "parentbased_traceidratio"),
+)
+WITH_A_SHARE: Final = ("traceidratio", "parentbased_traceidratio", "spantap")
+_GROUP: Final = "opentelemetry_traces_sampler"
 
 
 class GuardedSampler(Sampler):
@@ -68,10 +81,36 @@ def make_sampler(argument: str | None = None) -> Sampler:
     """
     if not argument:
         return GuardedSampler(ParentBased(ALWAYS_ON))
+    if not is_share(argument):
+        raise ValueError(f"{ARGUMENT} = {argument!r}: use a number from 0 to 1")
+    return GuardedSampler(ParentBased(TraceIdRatioBased(float(argument))))
+
+
+def known() -> set[str]:
+    """The names of all samplers there are."""
+    return {*STANDARD, *(each.name for each in entry_points(group=_GROUP))}
+
+
+def is_share(text: str) -> bool:
+    """Whether it is a number from 0 to 1."""
     try:
-        share = float(argument)
+        return 0.0 <= float(text) <= 1.0
     except ValueError:
-        share = -1.0
-    if not 0.0 <= share <= 1.0:
-        raise ValueError(f"OTEL_TRACES_SAMPLER_ARG = {argument!r}: use a number from 0 to 1")
-    return GuardedSampler(ParentBased(TraceIdRatioBased(share)))
+        return False
+
+
+def installed(environ: Mapping[str, str] = os.environ) -> Sampler | None:
+    """The sampler the environment names, if it is one by entry point; the SDK makes the standard ones.
+
+    Only ``opentelemetry-instrument`` looks for these: a provider made in code does not.
+    """
+    name = environ.get(VARIABLE, "").strip()
+    found: Any = None if name in STANDARD else next(iter(entry_points(group=_GROUP, name=name)), None)
+    if found is None:
+        return None
+    try:
+        factory: Callable[[str | None], Sampler] = found.load()
+        return factory(environ.get(ARGUMENT))
+    except Exception as error:  # noqa: BLE001 - somebody's sampler; the SDK falls back to its default, too
+        report(f"making the sampler {name}", error)
+        return None

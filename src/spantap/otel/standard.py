@@ -14,7 +14,7 @@ from typing import Final
 import re2
 
 from spantap.model import Problem, did_you_mean
-from spantap.otel import exporters, otlp
+from spantap.otel import exporters, otlp, sampler
 from spantap.otel.queue import Batching
 
 DELAY: Final = "OTEL_BSP_SCHEDULE_DELAY"
@@ -81,6 +81,7 @@ def problems(environ: Mapping[str, str]) -> list[Problem]:
                 re2.compile(expression)
             except re2.error as error:
                 found.append(Problem(variable, repr(expression), f"not a regular expression (RE2): {error}"))
+    found += _sampler_problems(environ)
     known = exporters.known()
     listed = exporters.named(environ)
     for name in listed or ():
@@ -89,6 +90,18 @@ def problems(environ: Mapping[str, str]) -> list[Problem]:
             found.append(Problem(exporters.VARIABLE, repr(name), remedy + did_you_mean(name, sorted(known))))
     wanted = otlp.endpoint(environ) is not None if listed is None else not exporters.OTLP.isdisjoint(listed)
     return found + (_otlp_problems(environ) if wanted else [])
+
+
+def _sampler_problems(environ: Mapping[str, str]) -> list[Problem]:
+    found = []
+    name, share = environ.get(sampler.VARIABLE, "").strip(), environ.get(sampler.ARGUMENT, "").strip()
+    known = sorted(sampler.known())
+    if name and name not in known and name.lower() not in sampler.STANDARD:
+        remedy = f"no such sampler is installed; there are {', '.join(known)}{did_you_mean(name, known)}"
+        found.append(Problem(sampler.VARIABLE, repr(name), remedy))
+    if share and name.lower() in sampler.WITH_A_SHARE and not sampler.is_share(share):
+        found.append(Problem(sampler.ARGUMENT, repr(share), "use a number from 0 to 1"))
+    return found
 
 
 def _otlp_problems(environ: Mapping[str, str]) -> list[Problem]:
