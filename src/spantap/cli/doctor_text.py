@@ -28,8 +28,7 @@ def lines(found: Findings, *, terminal: bool) -> Iterator[str]:
         ("Settings", [(each.name, each.value, each.source) for each in found.settings]),
         ("Standard variables", [(each.name, each.value, "") for each in found.standard]),
         ("Under opentelemetry-instrument", _zero_code(found)),
-        ("What is captured", [(name, text, "") for name, text in found.captured.items()]),
-        ("Frameworks and servers here", [(name, text, "") for name, text in found.installed.items()]),
+        ("What is captured", _captured(found)),
     ):
         if rows:
             yield from page.section(title, rows)
@@ -103,6 +102,12 @@ def _zero_code(found: Findings) -> list[tuple[str, str, str]]:
     ]
     rows += [(name, becomes, "") for name, becomes in won.instrumentations.items()]
     return [*rows, ("hint", won.hint, "")] if won.hint else rows
+
+
+def _captured(found: Findings) -> list[tuple[str, str, str]]:
+    rows = [(name, text, "") for name, text in found.captured.items()]
+    installed = ", ".join(f"{name} {version}" for name, version in found.installed.items())
+    return [*rows, ("frameworks, servers", installed or "any ASGI or WSGI callable", "")]
 
 
 def _process(page: _Page, process: Process) -> Iterator[str]:
