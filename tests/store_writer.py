@@ -15,7 +15,7 @@ def numbered(number: int, worker: int = 0) -> Exchange:
     """An exchange that differs from all others."""
     return exchange(
         span_id=f"{worker:08x}{number + 1:08x}",
-        timing=Timing(START + number, None, START + number + 5),
+        timing=Timing(START + number, None, START + number + 5 + worker),
     )
 
 

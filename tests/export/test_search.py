@@ -1,4 +1,4 @@
-"""Filters over a real store: what SQLite answers is what the words mean."""
+"""Filters over real stores of both kinds: what they answer is what the words mean."""
 
 from __future__ import annotations
 
@@ -10,15 +10,26 @@ from pathlib import Path
 import pytest
 
 from exchanges import START, exchange
+from following import KINDS
 from spantap.export.follow import Follower
 from spantap.export.search import NO_ANSWER, Filter
-from spantap.export.sqlite import SQLiteSink
 from spantap.model import Error, Exchange, Identity, Request, Response, Timing
 from spantap.policy.select import Selection
 
 MS = 1_000_000
 BOOM = Error("shop.Boom", "no")
-PATHS = ("/users/7", "/users/7/orders", "/orders?", "/ordersX", "/a[1]", "/a1", "/A1", "/*", "/naïve/路")
+PATHS = (
+    "/users/7",
+    "/users/7/orders",
+    "/orders?",
+    "/ordersX",
+    "/a[1]",
+    "/a1",
+    "/A1",
+    "/*",
+    "/naïve/路",
+    "/healthz",
+)
 
 
 def some_of_everything() -> Iterator[Exchange]:
@@ -57,10 +68,10 @@ def some_of_everything() -> Iterator[Exchange]:
 STORED = tuple(some_of_everything())
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("search") / "s.db"
-    sink = SQLiteSink(path)
+@pytest.fixture(scope="module", params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("search") / "store"
+    sink = KINDS[request.param](path)
     sink.write(STORED)
     sink.close()
     return path
@@ -87,6 +98,10 @@ def found(path: Path, wanted: Filter, last: int | None = None) -> list[Exchange]
         pytest.param(Filter(route="*"), lambda e: e.route is not None, id="any route"),
         pytest.param(Filter(path="/users/7"), lambda e: e.request.path == "/users/7", id="path"),
         pytest.param(Filter(path="*/orders"), lambda e: e.request.path.endswith("/orders"), id="path glob"),
+        pytest.param(Filter(path="re:/[0-9]$"), lambda e: e.request.path == "/users/7", id="path expression"),
+        pytest.param(
+            Filter(route="re:int|id"), lambda e: e.route in ("/users/{id}", "/<int:n>"), id="route expression"
+        ),
         pytest.param(Filter(user="u-1"), lambda e: e.identity.user == "u-1", id="user"),
         pytest.param(
             Filter(user="ada@looms.example"),
@@ -97,7 +112,8 @@ def found(path: Path, wanted: Filter, last: int | None = None) -> list[Exchange]
             Filter(user="f00"), lambda e: e.identity == Identity(user_hash="f00"), id="user by hash, as shown"
         ),
         pytest.param(Filter(service="till"), lambda e: e.service == "till", id="service"),
-        pytest.param(Filter(slower=5 * MS), lambda e: e.timing.duration > 5 * MS, id="slower"),
+        pytest.param(Filter(slower=250 * MS), lambda e: e.timing.duration >= 250 * MS, id="slower"),
+        pytest.param(Filter(slower=5 * MS + 1), lambda e: e.timing.duration > 5 * MS, id="a little slower"),
         pytest.param(Filter(slower=2**80), lambda _: False, id="slower than SQLite can count"),
         pytest.param(
             Filter(errors=True),
@@ -114,7 +130,7 @@ def found(path: Path, wanted: Filter, last: int | None = None) -> list[Exchange]
     ],
 )
 def test_a_filter_gives_what_it_says(store: Path, wanted: Filter, meant: Callable[[Exchange], bool]) -> None:
-    """SQLite's answer is that of the same question asked in Python, in the order of arrival."""
+    """The answer is that of the same question asked in Python, in the order of arrival."""
     expected = [each for each in STORED if meant(each)]
 
     assert found(store, wanted) == expected
@@ -122,7 +138,7 @@ def test_a_filter_gives_what_it_says(store: Path, wanted: Filter, meant: Callabl
 
 
 @pytest.mark.parametrize("words", ["' OR 1=1 --", '"; DROP TABLE exchanges; --', "%", "_", "\x00", "?"])
-def test_a_value_is_never_sql(store: Path, words: str) -> None:
+def test_a_value_is_only_compared(store: Path, words: str) -> None:
     """Whatever is looked for is compared, not executed, and finds nothing here."""
     for wanted in (
         Filter(user=words),
@@ -135,10 +151,13 @@ def test_a_value_is_never_sql(store: Path, words: str) -> None:
     assert len(found(store, Filter())) == len(STORED)
 
 
-@pytest.mark.parametrize("pattern", ["*", "/users/*", "*7*", "/orders?", "/a[1]", "/a*", "/*", "*路", "[*]"])
-def test_a_glob_means_what_it_means_in_the_settings(pattern: str, tmp_path: Path) -> None:
-    """Only `*` is special: the same paths as INCLUDE_URLS would choose."""
-    sink = SQLiteSink(tmp_path / "s.db")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "pattern", ["*", "/users/*", "*7*", "/orders?", "/a[1]", "/a*", "/*", "*路", "[*]", "re:^/A", "/healthz"]
+)
+def test_a_pattern_means_what_it_means_in_the_settings(pattern: str, tmp_path: Path, kind: str) -> None:
+    """In a glob only `*` is special: the same paths as INCLUDE_URLS would choose."""
+    sink = KINDS[kind](tmp_path / "store")
     sink.write(
         [
             replace(exchange(span_id=f"{number:016x}"), request=Request("GET", "http", path))
@@ -147,6 +166,6 @@ def test_a_glob_means_what_it_means_in_the_settings(pattern: str, tmp_path: Path
     )
     sink.close()
 
-    chosen = [each.request.path for each in found(tmp_path / "s.db", Filter(path=pattern))]
+    chosen = [each.request.path for each in found(tmp_path / "store", Filter(path=pattern))]
 
     assert chosen == [path for path in PATHS if Selection(include=[pattern]).wants("GET", path)]

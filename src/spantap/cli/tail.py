@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import select
+import stat
 import sys
 import time
 from typing import Final
@@ -12,6 +13,12 @@ from typing import Final
 from spantap.cli import tail_options, tail_output
 from spantap.cli.units import printable
 from spantap.export.follow import Follower, StoreError
+from spantap.model import SpantapError
+
+
+class OutputError(SpantapError):
+    """What is to be shown cannot be written."""
+
 
 _PAUSE: Final = 0.25  # seconds between two looks
 _PATIENCE: Final = 20  # looks that may fail in a row: five seconds
@@ -21,12 +28,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Declare the command."""
     parser = commands.add_parser(
         "tail",
-        help="show the exchanges of a SQLite store as they arrive",
-        description="Show the last exchanges of a SQLite store, then each one that arrives, until Ctrl-C.",
-        epilog="An exchange is shown when all filters agree. Globs: * stands for anything.",
+        help="show exchanges as they arrive in a store",
+        description="Show the last exchanges of a store, then each one that arrives, until Ctrl-C.",
+        epilog="An exchange is shown when all filters agree. In a GLOB, * stands for anything; re: before "
+        "it makes it a regular expression.",
     )
-    default = os.environ.get("OTEL_PYTHON_SPANTAP_SQLITE_PATH") or "spantap.db"
-    parser.add_argument("--db", metavar="PATH", default=default, help="the store (default: %(default)s)")
+    parser.add_argument(
+        "store",
+        nargs="?",
+        metavar="STORE",
+        help="SQLite file or JSON lines; it need not exist yet (default: the one the settings name, "
+        "else spantap.db)",
+    )
     parser.add_argument(
         "-n", "--lines", metavar="N", default="10", help="the last N first, or all (default: %(default)s)"
     )
@@ -41,11 +54,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _add_filters(group: argparse._ArgumentGroup) -> None:
     for name, value, words in (
         ("method", "LIST", "such as GET or POST,PUT"),
-        ("status", "LIST", "such as 404 or 5xx or 400-499,none; none: there was no answer"),
+        ("status", "LIST", "such as 404 or 4xx,none or '>=400'; none: there was no answer"),
         ("route", "GLOB", "the route, as the framework writes it: '/users/{id}' or '/users/*'"),
         ("path", "GLOB", "the path: '/users/7' or '*/orders/*'"),
         ("user", "NAME", "the user, as shown"),
-        ("slower", "MS", "took longer than so many milliseconds"),
+        ("slower", "MS", "took so many milliseconds, or more"),
         ("service", "NAME", "the service.name"),
     ):
         group.add_argument(f"--{name}", metavar=value, help=words)
@@ -62,17 +75,22 @@ def run(arguments: argparse.Namespace) -> int:
         SpantapError: a value is not allowed, the store cannot be read, or rich is missing.
     """
     options = tail_options.read(arguments)
+    if not sys.stdout:  # Python has none when it was started with it closed
+        raise OutputError("spantap tail: cannot write: standard output is closed")
     follow = not arguments.no_follow
-    if not follow and not options.db.exists():
-        raise StoreError(f"spantap: {options.db}: no such store")
+    if not follow and not options.store.exists():
+        raise StoreError(f"spantap: {printable(str(options.store))}: no such store")
     output = _output(arguments)
     patience = _PATIENCE if follow else 0
-    with Follower(options.db, options.wanted, last=options.last, patience=patience) as store:
+    with Follower(options.store, options.wanted, last=options.last, patience=patience) as store:
         try:
             _write(output.heading)
             _show(store, output, follow=follow)
         except BrokenPipeError:
             _write_no_more()
+        except KeyboardInterrupt:  # in the middle of a line, perhaps, and to a pipe that is closed
+            _write_no_more()
+            raise
     return 0
 
 
@@ -97,39 +115,54 @@ class _Notices:
 
     def __init__(self, store: Follower) -> None:
         self._store = store
-        self._waiting = False
+        self._waiting: str | None = None
         self._seen_a_store = False
         self._unreadable = False
 
     def give(self, *, follow: bool) -> None:
         """Say what is new."""
-        store, where = self._store, printable(str(self._store.path))
-        if follow and store.waiting and not self._waiting:
-            what = (
-                "is gone; waiting for a new one" if self._seen_a_store else "is not there yet; waiting for it"
-            )
-            print(f"spantap tail: {where} {what}", file=sys.stderr, flush=True)
+        store = self._store
+        if follow and store.waiting and store.waiting != self._waiting:
+            self._say(f"{printable(str(store.path))} {self._missing()}")
         self._waiting = store.waiting
-        self._seen_a_store |= not store.waiting
+        self._seen_a_store |= store.waiting is None
         if store.unreadable and not self._unreadable:
             self._unreadable = True
-            print("spantap tail: left out records that this release cannot read", file=sys.stderr, flush=True)
+            self._say("left out records that this release cannot read")
+
+    def _missing(self) -> str:
+        if self._store.waiting == "busy":
+            return "cannot be read at the moment; trying again"
+        if self._store.waiting == "empty":
+            return "is empty; waiting for the first exchange"
+        return "is gone; waiting for a new one" if self._seen_a_store else "is not there yet; waiting for it"
+
+    def _say(self, words: str) -> None:
+        print(f"spantap tail: {words}", file=sys.stderr, flush=True)
 
 
 def _nobody_reads_within(seconds: float) -> bool:
     """Wait; true, and earlier, when stdout is a pipe whose other end was closed."""
-    if not hasattr(select, "poll"):  # Windows: the next write will tell
+    stdout = sys.stdout.fileno()
+    mode = os.fstat(stdout).st_mode
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)) or not hasattr(select, "poll"):
         time.sleep(seconds)
         return False
     poll = select.poll()
-    poll.register(sys.stdout.fileno(), 0)  # asks for nothing: a hang-up is reported all the same
+    poll.register(stdout, 0)  # asks for nothing: a hang-up is reported all the same
     return bool(poll.poll(seconds * 1000))
 
 
 def _write(text: str) -> None:
     """Print at once: nothing may be left for rich to flush, which ends the process at a closed pipe."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _write_no_more()
+        raise OutputError(f"spantap tail: cannot write: {error.strerror}") from None
 
 
 def _write_no_more() -> None:

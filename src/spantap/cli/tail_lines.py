@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from spantap.cli.units import clock, duration, printable, size
+from spantap.export.search import who
 from spantap.model import Exchange
 
 
@@ -148,7 +149,7 @@ def _width(character: str) -> int:
 
 
 def _values(exchange: Exchange) -> dict[str, Piece]:
-    timing, code, identity = exchange.timing, exchange.response.status, exchange.identity
+    timing, code = exchange.timing, exchange.response.status
     arrow = "→ " if exchange.direction == "outbound" else ""
     first = None if timing.first_byte is None else max(0, timing.first_byte - timing.start)
     texts = {
@@ -158,7 +159,7 @@ def _values(exchange: Exchange) -> dict[str, Piece]:
         "1st byte": duration(first),
         "request": size(exchange.request.body.size),
         "response": size(exchange.response.body.size),
-        "user": printable(identity.user or identity.email or identity.user_hash or ""),
+        "user": printable(who(exchange.identity)),
     }
     answer = Piece("none", "none") if code is None else Piece(f"{code // 100}xx", str(code))
     return {"status": answer, **{name: Piece(name, text) for name, text in texts.items()}}

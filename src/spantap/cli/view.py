@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from spantap.cli.units import clock, duration, printable, size
-from spantap.model import Exchange, Identity
+from spantap.export.search import who
+from spantap.model import Exchange
 
 REDACTED = "bold magenta"
 NO_ROUTE = "(no route)"
@@ -146,11 +147,6 @@ def status_class(exchange: Exchange) -> str:
     """``2xx`` and so on; ``none`` when the app never answered."""
     code = exchange.response.status
     return "none" if code is None else f"{code // 100}xx"
-
-
-def who(identity: Identity) -> str:
-    """The best name for whoever is behind an exchange; empty for nobody."""
-    return identity.user or identity.email or identity.user_hash or ""
 
 
 def _target_and_error(exchange: Exchange) -> Text:

@@ -15,12 +15,22 @@ def to_line(exchange: Exchange) -> bytes:
     return orjson.dumps(to_record(exchange), option=orjson.OPT_APPEND_NEWLINE)
 
 
+def from_line(line: bytes | str) -> Exchange:
+    """The exchange of one line.
+
+    Raises:
+        ValueError: it is not JSON, or not a record this release knows.
+    """
+    try:
+        return from_record(orjson.loads(line))
+    except (AttributeError, KeyError, TypeError):
+        raise ValueError("not a record this release knows") from None
+
+
 def from_lines(lines: Iterable[bytes]) -> Iterator[Exchange]:
     """The exchanges of JSON lines, in order; blank lines are skipped.
 
     Raises:
         ValueError: a line is not JSON, or not a record this release knows.
     """
-    for line in lines:
-        if line.strip():
-            yield from_record(orjson.loads(line))
+    return (from_line(line) for line in lines if line.strip())

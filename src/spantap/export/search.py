@@ -1,77 +1,111 @@
-"""Which exchanges of a SQLite store one asks for: by the columns it keeps for that."""
+"""Which exchanges of a store one asks for: one answer, whichever store is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterable
 from typing import Final
 
+from spantap.model import Exchange, Identity
+from spantap.policy.select import Selection
+
 NO_ANSWER: Final = (0, 0)
-"""In `Filter.statuses`: the app never answered."""
-
-HIGHEST: Final = 2**63 - 1
-"""The largest integer SQLite takes."""
-
-# What the tables of the command line show as the user, so that what is seen can be asked for.
-_USER: Final = (
-    "coalesce(nullif(user, ''), nullif(json_extract(record, '$.identity.email'), ''), "
-    "json_extract(record, '$.identity.user_hash'))"
-)
+"""In `Filter`'s statuses: the app never answered."""
 
 
-@dataclass(frozen=True, slots=True)
 class Filter:
-    """Which exchanges are asked for; what is not set leaves none out.
+    """Which exchanges are asked for; what is not given leaves none out. Immutable.
 
     Attributes:
-        methods: any of these, whatever the case.
-        statuses: ranges, both ends included, any of which holds the status code.
-        route, path: globs over the whole of it, in which ``*`` stands for anything.
-        user: the user, or the e-mail address or hash where the app named no user.
-        service: the ``service.name``.
-        slower: only those that took longer, in nanoseconds.
-        errors: only those with an exception, a status of 500 or more, or no answer.
+        user: the user asked for, or None. Stores look it up only when it is asked for.
     """
 
-    methods: tuple[str, ...] = ()
-    statuses: tuple[tuple[int, int], ...] = ()
-    route: str | None = None
-    path: str | None = None
-    user: str | None = None
-    service: str | None = None
-    slower: int | None = None
-    errors: bool = False
+    __slots__ = ("_errors", "_methods", "_path", "_route", "_service", "_slower", "_statuses", "user")
 
-    def where(self) -> tuple[str, list[str | int]]:
-        """An SQL expression without a single value in it, and the values to bind, in its order."""
-        conditions = list(self._conditions())
-        words = " AND ".join(f"({each})" for each, _ in conditions)
-        return words or "1", list(chain.from_iterable(values for _, values in conditions))
+    def __init__(
+        self,
+        *,
+        methods: Iterable[str] = (),
+        statuses: Iterable[tuple[int, int]] = (),
+        path: str | None = None,
+        route: str | None = None,
+        user: str | None = None,
+        service: str | None = None,
+        slower: int = 0,
+        errors: bool = False,
+    ) -> None:
+        """Args:
+            methods: any of these, whatever the case.
+            statuses: ranges, both ends included, any of which holds the status code.
+            path, route: patterns as in ``INCLUDE_URLS``: a glob over the whole of it, or ``re:``.
+            user: the user, or the e-mail address or hash where the app named no user.
+            service: the ``service.name``.
+            slower: took so many nanoseconds, or more.
+            errors: only those with an exception, a status of 500 or more, or no answer.
 
-    def _conditions(self) -> Iterator[tuple[str, Sequence[str | int]]]:
-        if self.methods:
-            yield f"method COLLATE NOCASE IN ({', '.join('?' * len(self.methods))})", self.methods
-        if self.statuses:
-            ranges = " OR ".join(["coalesce(status, 0) BETWEEN ? AND ?"] * len(self.statuses))
-            yield ranges, tuple(chain.from_iterable(self.statuses))
-        if self.route is not None:
-            yield "route GLOB ?", (_glob(self.route),)
-        if self.path is not None:
-            yield "path GLOB ?", (_glob(self.path),)
-        if self.service is not None:
-            yield "service = ?", (self.service,)
-        if self.slower is not None:
-            yield "duration > ?", (min(self.slower, HIGHEST),)
-        if self.errors:
-            yield "error IS NOT NULL OR status IS NULL OR status >= 500", ()
-        if self.user is not None:  # the dearest last: it may have to look into the record
-            yield f"{_USER} = ?", (self.user,)
+        Raises:
+            InvalidPatternError: a pattern cannot be compiled.
+        """
+        self._methods = frozenset(each.upper() for each in methods)
+        self._statuses = tuple(statuses)
+        self._path = _pattern(path)
+        self._route = _pattern(route)
+        self.user = user
+        self._service = service
+        self._slower = slower
+        self._errors = errors
+
+    def wants(self, exchange: Exchange) -> bool:
+        """Whether an exchange is asked for."""
+        return self.holds(
+            exchange.request.method,
+            exchange.response.status,
+            exchange.request.path,
+            exchange.route,
+            exchange.timing.duration,
+            exchange.service,
+            exchange.error.type if exchange.error else None,
+            who(exchange.identity),
+        )
+
+    def holds(
+        self,
+        method: str,
+        status: int | None,
+        path: str,
+        route: str | None,
+        duration: int,
+        service: str | None,
+        error: str | None,
+        user: str | None,
+    ) -> bool:
+        """Whether an exchange with these facts is asked for.
+
+        Args:
+            method, path, route, service: as recorded.
+            status: None when the app never answered.
+            duration: in nanoseconds.
+            error: the type of the exception.
+            user: see `who`.
+        """
+        return (
+            duration >= self._slower
+            and (not self._methods or method.upper() in self._methods)
+            and (not self._statuses or any(low <= (status or 0) <= high for low, high in self._statuses))
+            and (not self._errors or error is not None or status is None or status >= 500)
+            and (self._service is None or service == self._service)
+            and (self.user is None or user == self.user)
+            and (self._path is None or self._path.wants("", path))
+            and (self._route is None or (route is not None and self._route.wants("", route)))
+        )
+
+
+def who(identity: Identity) -> str:
+    """The best name for whoever is behind an exchange; empty for nobody."""
+    return identity.user or identity.email or identity.user_hash or ""
+
+
+def _pattern(text: str | None) -> Selection | None:
+    return None if text is None else Selection(include=(text,), exclude_methods=())
 
 
 EVERYTHING: Final = Filter()
-
-
-def _glob(pattern: str) -> str:
-    """A glob of ours (only ``*`` is special, as in EXCLUDE_URLS) as SQLite writes it."""
-    return pattern.replace("[", "[[]").replace("?", "[?]")
