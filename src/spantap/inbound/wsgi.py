@@ -137,6 +137,8 @@ class _Exchange:
         try:
             self._session.first_byte()
             self._session.response.chunk(data)
+        except TypeError:
+            pass  # not bytes: the server will say so
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("noting a response body", error)
 
@@ -216,6 +218,9 @@ class _Body:
         session = exchange.session
         tokens = session.enter()
         try:
+            if self._iterator is not None:
+                # A server drops its iterator before it closes: a generator in it ends first, as without us.
+                self._iterator = iter(())
             close = getattr(self._result, "close", None)
             if close is not None:
                 close()

@@ -7,7 +7,7 @@ import pytest
 from contracts.inbound.apps.answers import PIECES
 from contracts.inbound.choose import doors
 from contracts.inbound.visit import CROWD, Visit
-from contracts.inbound.wire import Answer
+from spantap.testing.wire import Answer
 
 # What the app says of its span differs from run to run; what a client saw of a stream before it
 # left depends on the moment.

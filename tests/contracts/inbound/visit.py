@@ -23,8 +23,8 @@ from typing import Any, Final
 
 from contracts.inbound.apps import answers
 from contracts.inbound.placements import ASGI_DOORS, OWN_PROVIDER, WITHOUT_US
-from contracts.inbound.wire import Answer, Connection, ask, request, until
 from receivers.otlp_http import OTLPReceiver, attributes
+from spantap.testing.wire import Answer, Connection, ask, request, until
 
 TESTS: Final = Path(__file__).parents[2]
 SAMPLED: Final = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")

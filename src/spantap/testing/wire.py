@@ -6,11 +6,13 @@ import re
 import socket
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 
-_PATIENCE: Final = 20.0  # seconds
+_PATIENCE: Final = 5.0  # seconds
+_STATUS: Final = re.compile(rb"HTTP/1\.[01] (\d{3})\b")
 _DATE: Final = re.compile(rb"(?mi)^date: [^\r]*\r\n")
 
 
@@ -137,7 +139,8 @@ class Connection:
             self.send(body)
             last = self.head()
             head += last
-        status = int(last.split(b" ", 2)[1]) if last else 0
+        found = _STATUS.match(last)
+        status = int(found[1]) if found else 0
         fields = last.lower()
         framed = b""
         pieces: tuple[bytes, ...] = ()
@@ -203,9 +206,8 @@ def ask(port: int, data: bytes) -> Answer:
         return connection.ask(data)
 
 
-def until(condition: object, timeout: float = _PATIENCE) -> bool:
+def until(condition: Callable[[], object], timeout: float = _PATIENCE) -> bool:
     """Wait until a callable says yes; False when the time is over."""
-    assert callable(condition)
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
