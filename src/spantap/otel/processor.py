@@ -50,16 +50,18 @@ class CaptureProcessor(SpanProcessor):
     """Joins ended spans with their sessions and hands out clean copies. Thread-safe.
 
     Nothing it does may raise: the SDK lets a processor's exception reach the app.
+
+    Attributes:
+        takes_unsampled: an exchange of a trace that is not sampled may go somewhere.
     """
 
     def __init__(
         self, cleaner: SpanCleaner, routes: Sequence[Route], budget: Budget, unsampled: Unsampled
     ) -> None:
         self._cleaner = cleaner
-        self._routes = tuple(routes)
         self._budget = budget
         self._unsampled = unsampled
-        self._exchanges_only = all(route.exchanges_only for route in self._routes)
+        self._use(routes)
         self.reset_after_fork()
 
     def leave_spans_to_the_app(self) -> None:
@@ -67,8 +69,15 @@ class CaptureProcessor(SpanProcessor):
 
         Its spans carry the exchange; a second OTLP exporter would deliver every span twice.
         """
-        self._routes = tuple(route for route in self._routes if route.exchanges_only)
-        self._exchanges_only = True
+        self._use([route for route in self._routes if route.exchanges_only])
+
+    def _use(self, routes: Sequence[Route]) -> None:
+        self._routes = tuple(routes)
+        self._exchanges_only = all(route.exchanges_only for route in self._routes)
+        self.takes_unsampled = any(self._takes_unsampled(route) for route in self._routes)
+
+    def _takes_unsampled(self, route: Route) -> bool:
+        return not route.sampled_only or self._unsampled == "all"
 
     def reset_after_fork(self) -> None:
         """In the child: requests in flight belong to the parent."""
@@ -127,8 +136,7 @@ class CaptureProcessor(SpanProcessor):
         wanted = [
             route.queue
             for route in self._routes
-            if (exchange or not route.exchanges_only)
-            and (sampled or not route.sampled_only or self._unsampled == "all")
+            if (exchange or not route.exchanges_only) and (sampled or self._takes_unsampled(route))
         ]
         if not wanted:
             return
