@@ -19,6 +19,7 @@ from spantap.model import Exchange
 from spantap.otel.budget import Budget, Parcel
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.queue import DeliveryQueue
+from spantap.otel.tracing import SCOPE
 from spantap.policy.decide import Unsampled
 from spantap.policy.redact import Tally
 
@@ -90,12 +91,13 @@ class CaptureProcessor(SpanProcessor):
     # The SDK's side ---------------------------------------------------------------------------
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Remember SERVER spans: only of those shall we hear the end."""
-        if span.kind is SpanKind.SERVER:
+        """Remember other people's SERVER spans: only of those shall we hear the end."""
+        scope = span.instrumentation_scope
+        if span.kind is SpanKind.SERVER and (scope is None or scope.name != SCOPE):
             self._observed.add(span)
 
     def observes(self, span: object) -> bool:
-        """Whether the span's provider is one of those we are attached to."""
+        """Whether the provider of a SERVER span, not ours, is one of those we are attached to."""
         return span in self._observed
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -228,13 +230,14 @@ def _size(span: ReadableSpan) -> int:
 
 
 def _length(attributes: Mapping[str, Any] | None) -> int:
-    size = 0
-    for value in (attributes or {}).values():
+    if not attributes:
+        return 0
+    size = _ITEM_BYTES * len(attributes)
+    for value in attributes.values():
         kind = type(value)
         if kind is str or kind is bytes:
-            size += _ITEM_BYTES + len(value)
+            size += len(value)
         elif kind is tuple:
-            size += _ITEM_BYTES + sum([len(each) if type(each) is str else 8 for each in value])
-        else:
-            size += _ITEM_BYTES
+            for each in value:
+                size += len(each) if type(each) is str else 8
     return size

@@ -342,6 +342,7 @@ class Session(Passage):
             if self._settled:
                 return
             self._settled = True
+        self.complete = None  # the door knows us, and we it: a cycle that would wait for the collector
         self._current.close()
         tap = self._tap
         tap.processor.forget(self)
