@@ -290,8 +290,9 @@ class Session(Passage):
             seen.parent_span_id = format_span_id(parent.span_id)
 
     def _completed(self) -> None:
-        if self.complete is not None:
-            self.complete()
+        complete = self.complete  # gone once the session has emitted, perhaps on another thread
+        if complete is not None:
+            complete()
         if self.seen.route is not None:
             # A template of the app's own; but a framework may fill in what it matched.
             self.seen.route = self._tap.pipeline.clean_route(self.seen.route)
