@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import copy
+import gc
 import io
 import pickle
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -260,3 +262,30 @@ def test_an_input_without_extras_offers_none(captured: Captured) -> None:
     serve(spantap.instrument_app(app), environ(Bare()))
 
     assert offered == [False] * 4
+
+
+@pytest.mark.parametrize("kind", ["asgi", "wsgi"])
+def test_a_request_is_free_as_soon_as_it_is_over(captured: Captured, kind: str) -> None:
+    """We leave no cycles: what hangs on a request goes with it, and the collector has no work with us."""
+
+    class Thing:
+        pass
+
+    def wsgi(request: dict[str, Any], start_response: Any) -> Any:
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [request["wsgi.input"].read()]
+
+    app = spantap.instrument_app(responding(b"{}") if kind == "asgi" else wsgi)
+    gc.disable()
+    try:
+        for _ in range(2):  # what the first one leaves is made once: the provider, the exporter
+            thing = Thing()
+            gone = weakref.ref(thing)
+            if kind == "asgi":
+                call(app, {**scope("POST", "/a"), "thing": thing}, b"{}")
+            else:
+                serve(app, environ(b"{}", thing=thing))
+            del thing
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +66,30 @@ def test_a_body_with_half_a_character_can_be_written() -> None:
     exchange = PIPELINE.run(seen)
 
     assert b"s3cret" not in orjson.dumps(to_record(exchange))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"path": f"/x/{JWT}"},
+        {"route": f"/x/{JWT}"},
+        {"query": f"next={JWT}"},
+        {"query": "state=1&code=" + "4/0AX4XfWh"},
+        {"request_headers": [("x-note", JWT)]},
+        {"request_headers": [("X-Never-Seen-Before", JWT)]},
+        {"request_headers": [("x-note", JWT.replace(".", "%2e"))]},
+        {"response_headers": [("x-note", "fine"), ("x-other", JWT)]},
+        {"user": JWT},
+        {"endpoint": JWT},
+    ],
+    ids=str,
+)
+def test_a_secret_that_is_the_only_one_is_seen(facts: dict[str, Any]) -> None:
+    """One look for all short texts misses nothing, wherever the secret stands and however it is spelt."""
+    record = orjson.dumps(to_record(PIPELINE.run(observed(**facts))))
+
+    assert JWT[25:50].encode() not in record
+    assert b"4XfWh" not in record
 
 
 def test_who_and_where_are_cleaned_like_everything_else() -> None:

@@ -93,15 +93,18 @@ def encode(exchange: Exchange, limits: AttributeLimits = NO_LIMITS) -> dict[str,
     request = _headers(exchange.request.headers, names.HTTP_REQUEST_HEADER)
     response = _headers(exchange.response.headers, names.HTTP_RESPONSE_HEADER)
     lost = _Lost(exchange.request.headers_dropped, exchange.response.headers_dropped)
-    wanted = len(request) + len(response) + len(extra) + len(core) + len(lost.flags())
-    if limits.count is not None and wanted > limits.count:
-        room = max(0, limits.count - len(core) - _FLAGS)
-        lost.attributes = _keep_last(extra, room)
-        room -= len(extra)
-        lost.request_headers += _keep_first(request, room)
-        room -= len(request)
-        lost.response_headers += _keep_first(response, room)
-    return {**request, **response, **extra, **lost.flags(), **core}
+    flags = lost.flags()
+    if limits.count is not None:
+        wanted = len(request) + len(response) + len(extra) + len(core) + len(flags)
+        if wanted > limits.count:
+            room = max(0, limits.count - len(core) - _FLAGS)
+            lost.attributes = _keep_last(extra, room)
+            room -= len(extra)
+            lost.request_headers += _keep_first(request, room)
+            room -= len(request)
+            lost.response_headers += _keep_first(response, room)
+            flags = lost.flags()
+    return {**request, **response, **extra, **flags, **core}
 
 
 def decode(attributes: Mapping[str, Any], facts: SpanFacts) -> Exchange:
@@ -239,6 +242,8 @@ class _Lost:
     attributes: int = 0
 
     def flags(self) -> dict[str, Value]:
+        if not (self.attributes or self.response_headers or self.request_headers):
+            return {}
         counts = {
             names.ATTRIBUTES_DROPPED: self.attributes,
             names.RESPONSE + names.HEADERS_DROPPED: self.response_headers,

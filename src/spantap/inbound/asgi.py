@@ -7,7 +7,7 @@ early hints). Nothing is read that the app does not read, nothing is held that i
 from __future__ import annotations
 
 import asyncio
-import time
+import functools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from opentelemetry.util.http import ExcludeList
 from spantap.guard import report
 from spantap.inbound.route import describe_scope
 from spantap.model import Observation
+from spantap.otel.passage import Passage
 from spantap.otel.session import Session
 from spantap.otel.tap import Tap
 
@@ -27,7 +28,8 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
-SESSION: Final = "spantap.session"  # in the scope: this request has passed a door already
+# In the scope: this request has passed a door already, which looks at it or (None) does not.
+SESSION: Final = "spantap.session"
 _FLUSH_SECONDS: Final = 5.0
 # Starlette's and FastAPI's own telemetry look here before they begin a SERVER span.
 _STARLETTE: Final = "starlette.opentelemetry"
@@ -55,15 +57,22 @@ class ASGIDoor:
         """Serve one connection."""
         kind = scope["type"]
         if kind == "http":
-            session = self._open(scope)
-            if session is not None:
-                await _Exchange(session, scope, receive, send).run(self.app)
+            passage = self._open(scope)
+            if isinstance(passage, Session):
+                await _Exchange(passage, scope, receive, send).run(self.app)
+                return
+            if passage is not None:
+                tokens = passage.enter()
+                try:
+                    await self.app(scope, receive, send)
+                finally:
+                    passage.leave(tokens)
                 return
         elif kind == "lifespan":
             send = self._flushing(send)
         await self.app(scope, receive, send)
 
-    def _open(self, scope: Scope) -> Session | None:
+    def _open(self, scope: Scope) -> Passage | None:
         if SESSION in scope:
             return None
         try:
@@ -73,18 +82,27 @@ class ASGIDoor:
                 # An iterable may be good for one reading only, and the app needs it.
                 scope["headers"] = list(scope["headers"])
             tap = self._tap()
-            seen, propagated = _observe(scope, tap.propagation_fields)
-            session = tap.open(seen, scope if propagated else None, asgi_getter)
+            fields = tap.propagation_fields
+            names = [name for name, _ in scope["headers"]]
+            propagated = not fields or not _octets(fields).isdisjoint(names)
+            passage = tap.open(
+                scope["method"],
+                functools.partial(_observe, scope),
+                scope if propagated else None,
+                asgi_getter,
+            )
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("opening a request", error)
             return None
-        if session is not None:
-            scope[SESSION] = session
-            if session.owned:
-                # One SERVER span: those inside stand down, or would begin a second trace.
-                scope.setdefault(_STARLETTE, True)
-                scope.setdefault(_FASTAPI, None)
-        return session
+        if passage is None:
+            return None
+        session = passage if isinstance(passage, Session) else None
+        scope[SESSION] = session
+        if session is None or session.owned:
+            # One SERVER span: those inside stand down, or would begin a second trace.
+            scope.setdefault(_STARLETTE, True)
+            scope.setdefault(_FASTAPI, None)
+        return passage
 
     def _flushing(self, send: Send) -> Send:
         """Deliver what is queued before the server is told that the app has shut down.
@@ -243,23 +261,19 @@ class _Exchange:
             report("finishing a request", error)
 
 
-def _observe(scope: Mapping[str, Any], propagation_fields: frozenset[str]) -> tuple[Observation, bool]:
-    """The request as the scope tells it, and whether it may carry a trace context."""
+def _observe(scope: Mapping[str, Any], start: int) -> Observation:
     client = scope.get("client") or (None, None)
     server = scope.get("server") or (None, None)
     user_agent = None
-    propagated = not propagation_fields
     for name, value in scope["headers"]:
         if name == b"user-agent":
             user_agent = value.decode("latin-1")
-        elif not propagated and name.decode("latin-1") in propagation_fields:
-            propagated = True
-    seen = Observation(
+    return Observation(
         method=scope["method"],
         scheme=scope.get("scheme", "http"),
         path=scope["path"],
         query=scope.get("query_string", b"").decode("latin-1"),
-        start=time.time_ns(),
+        start=start,
         http_version=scope.get("http_version"),
         client_address=client[0],
         client_port=client[1],
@@ -267,7 +281,11 @@ def _observe(scope: Mapping[str, Any], propagation_fields: frozenset[str]) -> tu
         server_port=server[1],
         user_agent=user_agent,
     )
-    return seen, propagated
+
+
+@functools.lru_cache(maxsize=64)
+def _octets(fields: frozenset[str]) -> frozenset[bytes]:
+    return frozenset(name.encode("latin-1") for name in fields)
 
 
 def _decoded(headers: RawHeaders) -> list[tuple[str, str]]:

@@ -6,9 +6,8 @@ server's file wrapper stay visible, the input offers the methods it offered befo
 
 from __future__ import annotations
 
-import time
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 from opentelemetry.instrumentation.wsgi import wsgi_getter
@@ -17,7 +16,9 @@ from opentelemetry.util.http import ExcludeList
 from spantap.guard import report
 from spantap.inbound.route import describe_environ
 from spantap.inbound.wsgi_input import tee_input
+from spantap.inbound.wsgi_passing import pass_through
 from spantap.model import Observation
+from spantap.otel.passage import Passage
 from spantap.otel.session import Session
 from spantap.otel.tap import Tap
 
@@ -26,7 +27,8 @@ Write = Callable[[bytes], object]
 StartResponse = Callable[..., Write]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-SESSION: Final = "spantap.session"  # in the environ: this request has passed a door already
+# In the environ: this request has passed a door already, which looks at it or (None) does not.
+SESSION: Final = "spantap.session"
 
 
 class WSGIDoor:
@@ -48,12 +50,14 @@ class WSGIDoor:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
-        session = self._open(environ)
-        if session is None:
+        passage = self._open(environ)
+        if passage is None:
             return self.app(environ, start_response)
-        return _Exchange(session, environ, start_response).run(self.app)
+        if isinstance(passage, Session):
+            return _Exchange(passage, environ, start_response).run(self.app)
+        return pass_through(passage, self.app, environ, start_response)
 
-    def _open(self, environ: Environ) -> Session | None:
+    def _open(self, environ: Environ) -> Passage | None:
         if SESSION in environ:
             return None
         try:
@@ -61,18 +65,25 @@ class WSGIDoor:
                 return None
             tap = self._tap()
             fields = tap.propagation_fields
-            propagated = not fields or any(_environ_key(name) in environ for name in fields)
-            session = tap.open(_observe(environ), environ if propagated else None, wsgi_getter)
-            if session is not None:
-                environ[SESSION] = session
-                if session.captured and "wsgi.input" in environ:
+            propagated = not fields or not environ.keys().isdisjoint(_environ_keys(fields))
+            passage = tap.open(
+                environ["REQUEST_METHOD"],
+                functools.partial(_observe, environ),
+                environ if propagated else None,
+                wsgi_getter,
+            )
+            if isinstance(passage, Session):
+                environ[SESSION] = passage
+                if passage.captured and "wsgi.input" in environ:
                     environ["wsgi.input"] = tee_input(
-                        environ["wsgi.input"], session.request, _content_length(environ)
+                        environ["wsgi.input"], passage.request, _content_length(environ)
                     )
+            elif passage is not None:
+                environ[SESSION] = None
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("opening a request", error)
             return None
-        return session
+        return passage
 
 
 class _Exchange:
@@ -254,7 +265,7 @@ class _SizedBody(_Body):
         return len(self._result)  # type: ignore[arg-type]
 
 
-def _observe(environ: Environ) -> Observation:
+def _observe(environ: Environ, start: int) -> Observation:
     get = environ.get
     host, port = _server(get("HTTP_HOST"), get("SERVER_PORT"))
     client_port = str(get("REMOTE_PORT") or "")
@@ -263,7 +274,7 @@ def _observe(environ: Environ) -> Observation:
         scheme=get("wsgi.url_scheme", "http"),
         path=_path(environ),
         query=get("QUERY_STRING", ""),
-        start=time.time_ns(),
+        start=start,
         http_version=get("SERVER_PROTOCOL", "").removeprefix("HTTP/") or None,
         client_address=get("REMOTE_ADDR") or None,
         client_port=int(client_port) if client_port.isdigit() else None,
@@ -292,9 +303,9 @@ def _path(environ: Environ) -> str:
         return raw
 
 
-@lru_cache(maxsize=64)
-def _environ_key(name: str) -> str:
-    return "HTTP_" + name.upper().replace("-", "_")
+@functools.lru_cache(maxsize=64)
+def _environ_keys(fields: frozenset[str]) -> frozenset[str]:
+    return frozenset("HTTP_" + name.upper().replace("-", "_") for name in fields)
 
 
 def _headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -8,12 +8,12 @@ nowhere else: codecs, queues and destinations accept only an `Exchange`, which n
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from spantap.model.exchange import Direction
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Collected:
     """Raw bytes of one body, up to a cap.
 
@@ -30,6 +30,9 @@ class Collected:
     size: int = 0
     missing: str | None = None
     whole: bool = True
+
+
+NOTHING: Final = Collected()
 
 
 @dataclass(slots=True)
@@ -50,8 +53,8 @@ class Observation:
     user_agent: str | None = None
     request_headers: list[tuple[str, str]] = field(default_factory=list)
     response_headers: list[tuple[str, str]] = field(default_factory=list)
-    request_body: Collected = field(default_factory=Collected)
-    response_body: Collected = field(default_factory=Collected)
+    request_body: Collected = NOTHING
+    response_body: Collected = NOTHING
     status: int | None = None
     route: str | None = None
     endpoint: str | None = None

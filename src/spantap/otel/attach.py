@@ -12,33 +12,23 @@ from collections.abc import Container, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
 
-def span_of_request(method: str, path: str, client_port: int | None, taken: Container[int]) -> Span | None:
-    """The current span, if it is the SERVER span of the request described.
+def is_span_of(span: Span, method: str, path: str, client_port: int | None, taken: Container[int]) -> bool:
+    """Whether a recording span is the SERVER span of the request described, to write the exchange on.
 
     Args:
+        span: the current span.
         method: the request's method.
         path: the request's path.
         client_port: the port the client called from, when known.
         taken: ids of spans that belong to exchanges of ours already.
-
-    Returns:
-        The span to write the exchange on; None when a span of our own is wanted.
     """
-    span = trace.get_current_span()
-    if span is trace.INVALID_SPAN or not span.is_recording():
-        return None
-    if getattr(span, "kind", None) is not SpanKind.SERVER:
-        return None
-    if span.get_span_context().span_id in taken:
-        return None
+    if getattr(span, "kind", None) is not SpanKind.SERVER or span.get_span_context().span_id in taken:
+        return False
     attributes = getattr(span, "attributes", None)
-    if not isinstance(attributes, Mapping):
-        return None
-    return span if _describe(attributes, method, path, client_port) else None
+    return isinstance(attributes, Mapping) and _describe(attributes, method, path, client_port)
 
 
 def _describe(attributes: Mapping[str, Any], method: str, path: str, client_port: int | None) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.semconv.attributes.user_agent_attributes import USER_AGENT_ORIGINAL
 from opentelemetry.trace import Link
 from opentelemetry.trace.status import Status
 
@@ -55,7 +56,8 @@ class SpanCleaner:
             for name, value in (span.attributes or {}).items()
             if name not in encoded and not name.startswith(_HEADERS)
         }
-        cleaner = None if self._is_clean(span, theirs, tally) else self
+        clean = _says_no_more(span, theirs, exchange) or self._is_clean(span, theirs, tally)
+        cleaner = None if clean else self
         if cleaner is not None:
             theirs = self._attributes(theirs, tally)
         copy = _copied(ExchangeSpan, span, {**theirs, **encoded}, cleaner, tally)
@@ -139,6 +141,17 @@ class SpanCleaner:
         if name in _URLS:
             return redactor.url(value, tally)
         return redactor.text(value, tally)
+
+
+def _says_no_more(span: ReadableSpan, theirs: Mapping[str, Any], exchange: Exchange) -> bool:
+    """Whether the rest of a span is what its exchange, which is clean, says as well."""
+    request = exchange.request
+    agent = (theirs.get(USER_AGENT_ORIGINAL),)
+    return (
+        (not theirs or (len(theirs) == 1 and request.headers.get("user-agent") == agent))
+        and span.name in (request.method, f"{request.method} {exchange.route}")
+        and not (span.events or span.links or span.status.description)
+    )
 
 
 def _copied(

@@ -19,6 +19,7 @@ from spantap.model import Exchange
 from spantap.otel.budget import Budget, Parcel
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.queue import DeliveryQueue
+from spantap.otel.tracing import SCOPE
 from spantap.policy.decide import Unsampled
 from spantap.policy.redact import Tally
 
@@ -51,16 +52,18 @@ class CaptureProcessor(SpanProcessor):
     """Joins ended spans with their sessions and hands out clean copies. Thread-safe.
 
     Nothing it does may raise: the SDK lets a processor's exception reach the app.
+
+    Attributes:
+        takes_unsampled: an exchange of a trace that is not sampled may go somewhere.
     """
 
     def __init__(
         self, cleaner: SpanCleaner, routes: Sequence[Route], budget: Budget, unsampled: Unsampled
     ) -> None:
         self._cleaner = cleaner
-        self._routes = tuple(routes)
         self._budget = budget
         self._unsampled = unsampled
-        self._exchanges_only = all(route.exchanges_only for route in self._routes)
+        self._use(routes)
         self.reset_after_fork()
 
     def leave_spans_to_the_app(self) -> None:
@@ -68,8 +71,15 @@ class CaptureProcessor(SpanProcessor):
 
         Its spans carry the exchange; a second OTLP exporter would deliver every span twice.
         """
-        self._routes = tuple(route for route in self._routes if route.exchanges_only)
-        self._exchanges_only = True
+        self._use([route for route in self._routes if route.exchanges_only])
+
+    def _use(self, routes: Sequence[Route]) -> None:
+        self._routes = tuple(routes)
+        self._exchanges_only = all(route.exchanges_only for route in self._routes)
+        self.takes_unsampled = any(self._takes_unsampled(route) for route in self._routes)
+
+    def _takes_unsampled(self, route: Route) -> bool:
+        return not route.sampled_only or self._unsampled == "all"
 
     def reset_after_fork(self) -> None:
         """In the child: requests in flight belong to the parent."""
@@ -82,12 +92,13 @@ class CaptureProcessor(SpanProcessor):
     # The SDK's side ---------------------------------------------------------------------------
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Remember SERVER spans: only of those shall we hear the end."""
-        if span.kind is SpanKind.SERVER:
+        """Remember other people's SERVER spans: only of those shall we hear the end."""
+        scope = span.instrumentation_scope
+        if span.kind is SpanKind.SERVER and (scope is None or scope.name != SCOPE):
             self._observed.add(span)
 
     def observes(self, span: object) -> bool:
-        """Whether the span's provider is one of those we are attached to."""
+        """Whether the provider of a SERVER span, not ours, is one of those we are attached to."""
         return span in self._observed
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -128,8 +139,7 @@ class CaptureProcessor(SpanProcessor):
         wanted = [
             route.queue
             for route in self._routes
-            if (exchange or not route.exchanges_only)
-            and (sampled or not route.sampled_only or self._unsampled == "all")
+            if (exchange or not route.exchanges_only) and (sampled or self._takes_unsampled(route))
         ]
         if not wanted:
             return
@@ -224,13 +234,14 @@ def _size(span: ReadableSpan) -> int:
 
 
 def _length(attributes: Mapping[str, Any] | None) -> int:
-    size = 0
-    for value in (attributes or {}).values():
+    if not attributes:
+        return 0
+    size = _ITEM_BYTES * len(attributes)
+    for value in attributes.values():
         kind = type(value)
         if kind is str or kind is bytes:
-            size += _ITEM_BYTES + len(value)
+            size += len(value)
         elif kind is tuple:
-            size += _ITEM_BYTES + sum([len(each) if type(each) is str else 8 for each in value])
-        else:
-            size += _ITEM_BYTES
+            for each in value:
+                size += len(each) if type(each) is str else 8
     return size

@@ -33,18 +33,23 @@ _SMALL: Final = tuple(bytes([number]) for number in range(128))
 def encode_spans(spans: Sequence[ReadableSpan]) -> bytes:
     """The request body for a batch, grouped by resource and scope as the standard encoder does."""
     groups: dict[Resource, dict[InstrumentationScope | None, list[bytes]]] = {}
+    group: list[bytes] = []
+    resource = scope = None
     for number, span in enumerate(spans, 1):
         if not number % _SLICE:
             time.sleep(0)
-        scopes = groups.setdefault(span.resource, {})
-        scopes.setdefault(span.instrumentation_scope, []).append(_message(0x12, encode_span(span)))
+        # Mostly those of the span before; to look a resource up costs more than to encode a span.
+        if span.resource is not resource or span.instrumentation_scope is not scope:
+            resource, scope = span.resource, span.instrumentation_scope
+            group = groups.setdefault(resource, {}).setdefault(scope, [])
+        group.append(_message(0x12, encode_span(span)))
     request = []
-    for resource, scopes in groups.items():
-        parts = [_message(0x0A, _attributes(0x0A, resource.attributes))]
+    for shared, scopes in groups.items():
+        parts = [_message(0x0A, _attributes(0x0A, shared.attributes))]
         for scope, encoded in scopes.items():
             body = b"".join((_scope(scope), *encoded, _text(0x1A, scope.schema_url if scope else None)))
             parts.append(_message(0x12, body))
-        parts.append(_text(0x1A, resource.schema_url))
+        parts.append(_text(0x1A, shared.schema_url))
         request.append(_message(0x0A, b"".join(parts)))
     return b"".join(request)
 
@@ -129,16 +134,11 @@ def _attributes(tag: int, attributes: Mapping[str, Any]) -> bytes:
     parts: list[bytes] = []
     for name, value in attributes.items():
         key = _key(name)
-        encoded = _value(value)
-        length = len(key) + 1 + len(encoded)
+        encoded = _string(value) if type(value) is str else _value(value)
         # KeyValue: the key, then tag 2 and the length of the value.
-        size = len(encoded)
-        if size < 128:
-            length += 1
-            parts += (first, _varint(length), key, b"\x12", _SMALL[size], encoded)
-        else:
-            written = _varint(size)
-            parts += (first, _varint(length + len(written)), key, b"\x12", written, encoded)
+        size = _varint(len(encoded))
+        length = len(key) + 1 + len(size) + len(encoded)
+        parts += (first, _SMALL[length] if length < 128 else _varint(length), key, b"\x12", size, encoded)
     return b"".join(parts)
 
 
@@ -157,8 +157,9 @@ def _value(value: Any) -> bytes:
     if kind is int:
         return b"\x18" + _varint(value & 0xFFFFFFFFFFFFFFFF)
     if kind is tuple or kind is list:
-        items = b"".join([_message(0x0A, _value(each)) for each in value])
-        return b"\x2a" + _varint(len(items)) + items
+        items = [_string(each) if type(each) is str else _value(each) for each in value]
+        array = b"".join([b"\x0a" + _varint(len(item)) + item for item in items])
+        return b"\x2a" + _varint(len(array)) + array
     if kind is float:
         return b"\x21" + _DOUBLE(value)
     if kind is bytes:
@@ -181,8 +182,10 @@ def _rare_value(value: Any) -> bytes:
 
 
 def _string(text: str) -> bytes:
-    data = _utf8(text)
-    return b"\x0a" + _varint(len(data)) + data
+    # A lone surrogate, which protobuf strings cannot hold, becomes a question mark.
+    data = text.encode("utf-8", "replace")
+    size = len(data)
+    return b"\x0a" + (_SMALL[size] if size < 128 else _varint(size)) + data
 
 
 def _binary(data: bytes) -> bytes:
@@ -191,7 +194,7 @@ def _binary(data: bytes) -> bytes:
 
 def _text(tag: int, text: str | None) -> bytes:
     """A string field; nothing when it is empty, as proto3 has it."""
-    return _message(tag, _utf8(text)) if text else b""
+    return _message(tag, text.encode("utf-8", "replace")) if text else b""
 
 
 def _count(tag: int, number: int) -> bytes:
@@ -211,10 +214,3 @@ def _varint(number: int) -> bytes:
         number >>= 7
     written.append(number)
     return bytes(written)
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # a lone surrogate, which protobuf strings cannot hold
-        return text.encode("utf-8", "replace")

@@ -10,11 +10,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from contextvars import Token
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -26,8 +24,9 @@ from spantap.capture import raised
 from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
 from spantap.model import Exchange, Observation
-from spantap.otel.current import CURRENT, NOBODY, Current
+from spantap.otel.current import NOBODY, Current
 from spantap.otel.live import full_attributes, plain_attributes
+from spantap.otel.passage import Passage
 from spantap.otel.tracing import SCHEMA_URL, SCOPE
 from spantap.policy.decide import Drop, decide
 from spantap.policy.redact import Tally
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 64 * 1024  # so many bytes are finished where the request ran
 _SCOPE: Final = InstrumentationScope(SCOPE, __version__, SCHEMA_URL)
 
-Tokens = tuple[Token[Current], Token[Context] | None]
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -50,7 +47,7 @@ class Outcome:
     tally: Tally
 
 
-class Session:
+class Session(Passage):
     """See the module. Everything public here is for the doors.
 
     Attributes:
@@ -64,8 +61,6 @@ class Session:
     """
 
     __slots__ = (
-        "_context",
-        "_current",
         "_done",
         "_early",
         "_ended",
@@ -97,6 +92,7 @@ class Session:
         parent: SpanContext | None = None,
         context: Context | None = None,
     ) -> None:
+        super().__init__(context, Current(seen) if captured else NOBODY)
         self._tap = tap
         self.seen = seen
         self.span = span
@@ -105,9 +101,7 @@ class Session:
         self.context = span.get_span_context()
         self.complete: Callable[[], None] | None = None
         self._parent = parent
-        self._context = context
         self._enriches = tap.enriches(span, owned=owned)
-        self._current = Current(seen) if captured else NOBODY
         limits = tap.limits
         self.request = BodyRecorder(limits.collect_request if captured else 0)
         self.response = BodyRecorder(limits.collect_response if captured else 0)
@@ -135,22 +129,6 @@ class Session:
     def ended(self) -> bool:
         """Whether the span is known to be over."""
         return self._ended is not None
-
-    def enter(self) -> Tokens:
-        """Make span and `current()` those of this request, for the code that runs next."""
-        token = None if self._context is None else otel_context.attach(self._context)
-        return CURRENT.set(self._current), token
-
-    def leave(self, tokens: Tokens) -> None:
-        """Undo `enter`; what the app has made current since is current again at the next `enter`."""
-        current, token = tokens
-        try:
-            CURRENT.reset(current)
-        except ValueError:
-            return  # closed from another context, which `enter` has not touched
-        if token is not None:
-            self._context = otel_context.get_current()
-            otel_context.detach(token)
 
     def answered(self, status: object) -> None:
         """The app has set a status; one that is not a status code is not kept."""
@@ -312,8 +290,9 @@ class Session:
             seen.parent_span_id = format_span_id(parent.span_id)
 
     def _completed(self) -> None:
-        if self.complete is not None:
-            self.complete()
+        complete = self.complete  # gone once the session has emitted, perhaps on another thread
+        if complete is not None:
+            complete()
         if self.seen.route is not None:
             # A template of the app's own; but a framework may fill in what it matched.
             self.seen.route = self._tap.pipeline.clean_route(self.seen.route)
@@ -364,6 +343,7 @@ class Session:
             if self._settled:
                 return
             self._settled = True
+        self.complete = None  # the door knows us, and we it: a cycle that would wait for the collector
         self._current.close()
         tap = self._tap
         tap.processor.forget(self)

@@ -1,11 +1,13 @@
 """The attributes a SERVER span starts with: those of OpenTelemetry's own middlewares in stable mode.
 
-A test holds them against contrib's. Made here because contrib takes some 25 us to make them,
-and the sampler has to have them even when it drops the span.
+A test holds them against contrib's. Made here because contrib takes some 25 us to make them.
+The sampler is handed them with every span, but the standard ones do not look: they are made
+when somebody does, so that a span that is dropped does not pay for them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, ItemsView, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -25,6 +27,52 @@ from spantap.codec.attributes import KNOWN_METHODS
 from spantap.model import Observation
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.redact import Tally
+from spantap.policy.well_formed import well_formed
+
+
+class StartAttributes(Mapping[str, Any]):
+    """What `start_attributes` makes, made when somebody looks. Used by one request."""
+
+    __slots__ = ("_made", "_observe", "_pipeline", "_seen", "start")
+
+    def __init__(self, observe: Callable[[int], Observation], start: int, pipeline: Pipeline) -> None:
+        """Args:
+        observe: makes the observation of the request, from the time it began.
+        start: that time, in nanoseconds since the epoch.
+        pipeline: cleans what the client chose.
+        """
+        self.start = start
+        self._observe = observe
+        self._pipeline = pipeline
+        self._seen: Observation | None = None
+        self._made: dict[str, Any] | None = None
+
+    @property
+    def seen(self) -> Observation:
+        """What is known of the request; the same object each time."""
+        seen = self._seen
+        if seen is None:
+            seen = self._seen = self._observe(self.start)
+            seen.path = well_formed(seen.path)
+        return seen
+
+    def _all(self) -> dict[str, Any]:
+        if self._made is None:
+            self._made = start_attributes(self.seen, self._pipeline)
+        return self._made
+
+    def __getitem__(self, name: str) -> Any:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def items(self) -> ItemsView[str, Any]:
+        """As the dict has them: the SDK copies all of them onto a span it records."""
+        return self._all().items()
 
 
 def start_attributes(seen: Observation, pipeline: Pipeline) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,23 +17,23 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Span, SpanKind
+from opentelemetry.trace import Span, SpanContext, SpanKind
 
 from spantap.capture.limits import CaptureLimits
 from spantap.codec.attributes import KNOWN_METHODS
 from spantap.guard import logger, report
 from spantap.model import Exchange, Observation
-from spantap.otel.attach import span_of_request
+from spantap.otel.attach import is_span_of
 from spantap.otel.budget import Budget
 from spantap.otel.finisher import Finisher
+from spantap.otel.passage import Passage
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.session import Session
-from spantap.otel.start import start_attributes
+from spantap.otel.start import StartAttributes
 from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.select import Selection
-from spantap.policy.well_formed import well_formed
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,67 +143,89 @@ class Tap:
         """The ``service.name``."""
         return self.tracing.service
 
-    def open(self, seen: Observation, carrier: Any, getter: Getter[Any]) -> Session | None:
-        """A session for a request that has just arrived.
+    def open(
+        self, method: str, observe: Callable[[int], Observation], carrier: Any, getter: Getter[Any]
+    ) -> Passage | None:
+        """What a request that has just arrived needs from us.
 
         Args:
-            seen: what is known of it: method, path, start, client, server.
+            method: its method.
+            observe: tells what else is known of it, from the time it began; not called when nobody
+                wants to know.
             carrier, getter: where its trace context is read from; a carrier of None has none.
 
         Returns:
-            The session; None when nothing is to be done with this request, or when opening
-            failed, which is reported and counted.
+            A `Session`; a mere `Passage` when nothing is to be kept of it; None when nothing is to
+            be done with it at all, or when opening failed, which is reported and counted.
         """
         try:
-            return self._opened(seen, carrier, getter)
+            return self._opened(method, observe, carrier, getter)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("opening a request", error)
             with self._count_lock:
                 self._counts["failed"] += 1
             return None
 
-    def _opened(self, seen: Observation, carrier: Any, getter: Getter[Any]) -> Session | None:
-        if not is_http_instrumentation_enabled():
-            return None
-        tracing = self.tracing
-        processor = self.processor
-        seen.path = well_formed(seen.path)
+    def _opened(
+        self, method: str, observe: Callable[[int], Observation], carrier: Any, getter: Getter[Any]
+    ) -> Passage | None:
+        attributes = StartAttributes(observe, time.time_ns(), self.pipeline)
+        context = otel_context.get_current()
+        if context:  # mostly there is nothing around a request
+            if not is_http_instrumentation_enabled():
+                return None
+            current = trace.get_current_span(context)
+            if current.is_recording() and self._is_of(current, attributes.seen):
+                return self._joined(current, attributes.seen)
+        if carrier is not None:
+            context = propagate.extract(carrier, context=context, getter=getter)
+        span = self.tracing.tracer.start_span(
+            self.method_name(method),
+            context=context,
+            kind=SpanKind.SERVER,
+            attributes=attributes,
+            start_time=attributes.start,
+        )
+        made = span.get_span_context()
+        if not made.is_valid:
+            return None  # OTEL_SDK_DISABLED, or a tracer that is switched off
+        inside = trace.set_span_in_context(span, context)
+        if not span.is_recording():
+            reason = self._why_unrecorded(made, attributes)
+            if reason is not None:
+                with self._count_lock:
+                    self._counts[reason] += 1
+                return Passage(inside)
+        seen = attributes.seen
         captured = self.selection.wants(seen.method, seen.path)
-        span = span_of_request(seen.method, seen.path, seen.client_port, processor.sessions)
-        if span is not None:
-            if not captured:
-                return None
-            parent = getattr(span, "parent", None)
-            session = Session(self, seen, span, owned=False, captured=True, parent=parent)
-        else:
-            context = otel_context.get_current()
-            if carrier is not None:
-                context = propagate.extract(carrier, context=context, getter=getter)
-            parent = trace.get_current_span(context).get_span_context()
-            span = tracing.tracer.start_span(
-                self.method_name(seen.method),
-                context=context,
-                kind=SpanKind.SERVER,
-                attributes=start_attributes(seen, self.pipeline),
-                start_time=seen.start,
-            )
-            if not span.get_span_context().is_valid:
-                return None  # OTEL_SDK_DISABLED, or a tracer that is switched off
-            if not (captured or span.is_recording()):
-                return None
-            session = Session(
-                self,
-                seen,
-                span,
-                owned=True,
-                captured=captured,
-                parent=parent,
-                context=trace.set_span_in_context(span, context),
-            )
+        parent = trace.get_current_span(context).get_span_context()
+        return self._begun(
+            Session(self, seen, span, owned=True, captured=captured, parent=parent, context=inside)
+        )
+
+    def _is_of(self, span: Span, seen: Observation) -> bool:
+        return is_span_of(span, seen.method, seen.path, seen.client_port, self.processor.sessions)
+
+    def _joined(self, span: Span, seen: Observation) -> Session | None:
+        """A session that writes on the span somebody else has begun for the request."""
+        if not self.selection.wants(seen.method, seen.path):
+            return None
+        parent = getattr(span, "parent", None)
+        return self._begun(Session(self, seen, span, owned=False, captured=True, parent=parent))
+
+    def _why_unrecorded(self, context: SpanContext, attributes: StartAttributes) -> str | None:
+        """Why nothing is kept of a request whose span is not recorded; None when something is."""
+        if not (context.trace_flags.sampled or self.processor.takes_unsampled):
+            return "unsampled"
+        seen = attributes.seen
+        return None if self.selection.wants(seen.method, seen.path) else "not_selected"
+
+    def _begun(self, session: Session) -> Session:
         with self._count_lock:
             self._open += 1
+        span = session.span
         if span.is_recording() and isinstance(span, ReadableSpan):
-            processor.sessions[session.context.span_id] = session
+            self.processor.sessions[session.context.span_id] = session
         return session
 
     def method_name(self, method: str) -> str:

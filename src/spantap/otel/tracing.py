@@ -31,6 +31,7 @@ class Tracing:
         provider: where it came from.
         own: the provider is ours, so its spans reach only our processor.
         resource: what describes the service; for spans we make ourselves.
+        service: its ``service.name``.
         propagation_fields: lower-case names of the headers that carry trace context; empty when
             the propagator does not tell.
     """
@@ -39,13 +40,8 @@ class Tracing:
     provider: trace.TracerProvider
     own: bool
     resource: Resource
+    service: str | None
     propagation_fields: frozenset[str]
-
-    @property
-    def service(self) -> str | None:
-        """The ``service.name``."""
-        name = self.resource.attributes.get("service.name")
-        return None if name is None else str(name)
 
 
 def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None) -> Tracing:
@@ -66,11 +62,15 @@ def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None)
     if add is not None:
         add(processor)
     resource = getattr(found, "resource", None)
+    if not isinstance(resource, Resource):
+        resource = _resource()
+    service = resource.attributes.get(SERVICE_NAME)
     return Tracing(
         tracer=found.get_tracer(SCOPE, __version__, schema_url=SCHEMA_URL),
         provider=found,
         own=own,
-        resource=resource if isinstance(resource, Resource) else _resource(),
+        resource=resource,
+        service=None if service is None else str(service),
         propagation_fields=frozenset(each.lower() for each in propagate.get_global_textmap().fields),
     )
 

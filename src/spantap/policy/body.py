@@ -48,6 +48,7 @@ _MARKED: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_MARKS: Final = tuple(mark for mark, _ in _MARKED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _clean_text(
         raise _Withheld("switched-off")
     header = content_type or ""
     media_type = header.partition(";")[0].strip().lower()
-    charset = _CHARSET.search(header)
+    charset = _CHARSET.search(header) if ";" in header else None
     _require_text(media_type, has_charset=charset is not None)
     if len(collected.data) < collected.size:
         raise _Withheld("truncated")
@@ -148,7 +149,7 @@ def _require_text(media_type: str, *, has_charset: bool) -> None:
 
 def _decoded(data: bytes, content_encoding: str | None, most: int) -> bytes:
     """The bytes without their content-codings, never more than `most`."""
-    codings = [each.strip().lower() for each in (content_encoding or "").split(",")]
+    codings = [each.strip().lower() for each in content_encoding.split(",")] if content_encoding else []
     codings = [each for each in codings if each not in ("", "identity")]
     if len(codings) > _MOST_CODINGS:
         raise _Withheld("content-coding")
@@ -193,7 +194,9 @@ def _members(data: bytes, window: int, most: int) -> bytes:
 
 def _text(data: bytes, charset: str | None, *, sniff: bool) -> tuple[str, str]:
     """The decoded text, and the codec that decoded it."""
-    codec = next((codec for mark, codec in _MARKED if data.startswith(mark)), None)
+    codec = None
+    if data.startswith(_MARKS):
+        codec = next(codec for mark, codec in _MARKED if data.startswith(mark))
     if codec is None:
         codec = _CODECS.get((charset or "utf-8").strip("'").lower().replace("_", "-"))
     if codec is None:

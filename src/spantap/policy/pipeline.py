@@ -7,7 +7,7 @@ before it). Pure and thread-safe: a `Pipeline` is built once from the settings a
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from spantap.model import (
     Response,
     Timing,
 )
+from spantap.model.exchange import NOBODY
 from spantap.model.observation import Collected
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.redact import Redactor, Tally
@@ -36,6 +37,7 @@ from spantap.policy.well_formed import well_formed
 _METADATA_MAX_BYTES = 4096
 _METRICS_MAX = 16
 _ROUTES_REMEMBERED = 512
+_UNSAID = (None,) * 5
 _NAME_MAX = 1024  # characters of an id, an address or a name that the app or the client gives
 
 
@@ -132,14 +134,19 @@ class Pipeline:
         # The request first: what is masked there is known by name, and may come back in the
         # response under names that say nothing.
         short = _short_texts(seen)
-        calm = not self.suspects(short) and len(short) <= _NAME_MAX
-        path = seen.path if calm else well_formed(redactor.path(seen.path, tally))
-        query = well_formed(redactor.query(seen.query, tally)) if seen.query and options.query else ""
-        request_headers, request_dropped = self._headers(seen.request_headers, self._wanted_of_request, tally)
-        request_body = _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
-        response_headers, response_dropped = self._headers(
-            seen.response_headers, self._wanted_of_response, tally, echoes=True
+        query = seen.query if options.query else ""
+        asked = self._shown(seen.request_headers, self._wanted_of_request)
+        answered = self._shown(seen.response_headers, self._wanted_of_response)
+        # One look at all that is short: in most exchanges there is nothing in any of it.
+        quiet = not self.suspects(
+            "\n".join((short, query, *redactor.plain_values(asked), *redactor.plain_values(answered)))
         )
+        calm = len(short) <= _NAME_MAX and (quiet or not self.suspects(short))
+        path = seen.path if calm else well_formed(redactor.path(seen.path, tally))
+        query = well_formed(redactor.query(query, tally, quiet=quiet))
+        request_headers, request_dropped = self._headers(asked, tally, quiet=quiet)
+        request_body = _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
+        response_headers, response_dropped = self._headers(answered, tally, quiet=quiet, echoes=True)
         response_body = _body(
             seen.response_body, seen.response_headers, self._response_limits, redactor, tally
         )
@@ -177,13 +184,7 @@ class Pipeline:
             server=Peer(name(seen.server_address), _port(seen.server_port)),
             route=seen.route if calm or seen.route is None else self.clean_path(seen.route),
             endpoint=name(seen.endpoint),
-            identity=Identity(
-                user=name(seen.user),
-                email=name(seen.email),
-                company=name(seen.company),
-                session=name(seen.session),
-                device=name(seen.device),
-            ),
+            identity=_identity(seen, name),
             error=error,
             incomplete=seen.incomplete,
             metadata=metadata,
@@ -198,20 +199,25 @@ class Pipeline:
     def _name(self, text: str | None, *, tally: Tally) -> str | None:
         return None if text is None else self.clean_name(text, tally)
 
+    def _shown(self, pairs: list[tuple[str, str]], wanted: Any) -> list[tuple[str, str]]:
+        """The headers that are captured at all."""
+        if self._options.headers:
+            return pairs
+        return [] if wanted is None else [each for each in pairs if wanted.fullmatch(each[0])]
+
     def _headers(
-        self, pairs: list[tuple[str, str]], wanted: Any, tally: Tally, *, echoes: bool = False
+        self, pairs: list[tuple[str, str]], tally: Tally, *, quiet: bool, echoes: bool = False
     ) -> tuple[Headers, int]:
-        if not self._options.headers:
-            pairs = [] if wanted is None else [each for each in pairs if wanted.fullmatch(each[0])]
         if not pairs:
             return Headers(), 0
         limits = self._options.limits
         most, room = limits.headers, limits.header_bytes
         kept: list[tuple[str, str]] = []
-        for name, value in self._redactor.header_pairs(pairs, tally):
-            if echoes:
+        for name, value in self._redactor.header_pairs(pairs, tally, quiet=quiet):
+            if echoes and tally.secrets:
                 value = self._redactor.echoes(value, tally)
-            name, value = well_formed(name), well_formed(value)
+            if not (name.isascii() and value.isascii()):
+                name, value = well_formed(name), well_formed(value)
             size = len(name) + len(value)
             if len(kept) < most and size <= room:
                 kept.append((name, value))
@@ -227,6 +233,18 @@ def _short_texts(seen: Observation) -> str:
         *(seen.user, seen.email, seen.company, seen.session, seen.device, *seen.metrics),
     )
     return "\n".join(filter(None, texts))
+
+
+def _identity(seen: Observation, name: Callable[[str | None], str | None]) -> Identity:
+    if (seen.user, seen.email, seen.company, seen.session, seen.device) == _UNSAID:
+        return NOBODY
+    return Identity(
+        user=name(seen.user),
+        email=name(seen.email),
+        company=name(seen.company),
+        session=name(seen.session),
+        device=name(seen.device),
+    )
 
 
 def _unchanged(text: str | None) -> str | None:

@@ -16,7 +16,7 @@ from spantap.policy.redact.tally import MASK, Tally
 
 def clean_echoes(text: str, tally: Tally) -> str:
     """Text without the values in `Tally.secrets`; JSON stays JSON, and the same text when there are none."""
-    echoed = [secret for secret in tally.secrets if any(each in text for each in _spellings(secret))]
+    echoed = [secret for secret in tally.secrets if _stands_in(text, secret)]
     if not echoed:
         return text
     echoed.sort(key=len, reverse=True)  # a secret may be a part of another
@@ -33,6 +33,12 @@ def clean_echoes(text: str, tally: Tally) -> str:
                 tally.add("echo")
                 text = text.replace(spelling, MASK)
     return text
+
+
+def _stands_in(text: str, secret: str) -> bool:
+    if secret in text:
+        return True
+    return not secret.isalnum() and any(each in text for each in _spellings(secret))
 
 
 def _spellings(secret: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from spantap.policy.redact.echo import clean_echoes
 from spantap.policy.redact.form import clean_pairs, looks_sensitive
-from spantap.policy.redact.headers import clean_headers
+from spantap.policy.redact.headers import clean_headers, plain_values
 from spantap.policy.redact.json import clean_json
 from spantap.policy.redact.keys import SensitiveNames, squashed
 from spantap.policy.redact.patterns import encode
@@ -46,13 +46,31 @@ class Redactor:
             SensitiveNames(extra, keep_keys), self._prefilter, self._value, compile_names(headers)
         )
 
-    def header_pairs(self, pairs: Iterable[tuple[str, str]], tally: Tally) -> list[tuple[str, str]]:
-        """Field lines with lower-case names and clean values, in their order."""
-        return clean_headers(pairs, self._rules, tally)
+    def header_pairs(
+        self, pairs: Iterable[tuple[str, str]], tally: Tally, *, quiet: bool = False
+    ) -> list[tuple[str, str]]:
+        """Field lines with lower-case names and clean values, in their order.
 
-    def query(self, query: str, tally: Tally) -> str:
-        """A query string without ``?``."""
-        return clean_query(query, self._rules, tally)
+        Args:
+            pairs: the field lines.
+            tally: counts what is masked.
+            quiet: `suspects` has found nothing in the `plain_values`.
+        """
+        return clean_headers(pairs, self._rules, tally, quiet=quiet)
+
+    def plain_values(self, pairs: Iterable[tuple[str, str]]) -> list[str]:
+        """The values of field lines that are masked only for what they look like, not for their name."""
+        return plain_values(pairs, self._rules)
+
+    def query(self, query: str, tally: Tally, *, quiet: bool = False) -> str:
+        """A query string without ``?``.
+
+        Args:
+            query: the string.
+            tally: counts what is masked.
+            quiet: `suspects` has found nothing in it.
+        """
+        return clean_query(query, self._rules, tally, quiet=quiet)
 
     def path(self, path: str, tally: Tally) -> str:
         """A path: only values that give themselves away are masked, and ``;jsessionid=``."""

@@ -18,7 +18,9 @@ _MOST_LAYERS: Final = 4
 _OAUTH: Final = frozenset({"state", "session_state", "grant_type", "iss", "redirect_uri"})
 
 
-def clean_pairs(text: str, rules: Rules, tally: Tally, depth: int, mask: str, rule: str) -> str:
+def clean_pairs(
+    text: str, rules: Rules, tally: Tally, depth: int, mask: str, rule: str, *, quiet: bool = False
+) -> str:
     """The pairs with sensitive values masked; the same text when there are none.
 
     Args:
@@ -28,8 +30,9 @@ def clean_pairs(text: str, rules: Rules, tally: Tally, depth: int, mask: str, ru
         depth: how deep inside other values we are.
         mask: what to put in place of a value.
         rule: what masked names count as (``key``, ``query``).
+        quiet: a look at the text has found nothing already.
     """
-    if not text or not (looks_sensitive(text, rules) or "code" in text):
+    if not text or ("code" not in text and (quiet or not looks_sensitive(text, rules))):
         return text
     pairs = [pair.partition("=") for pair in text.split("&")]
     names = [unquote_plus(name) for name, _, _ in pairs]

@@ -44,8 +44,25 @@ _LONGEST_NAME: Final = 64
 _NEXT_COOKIE = re.compile(r",\s*(?=[^\s=;,]+=)")
 
 
-def clean_headers(pairs: Iterable[tuple[str, str]], rules: Rules, tally: Tally) -> list[tuple[str, str]]:
-    """Every field line, its name lower-case, its value clean; none is left out."""
+def plain_values(pairs: Iterable[tuple[str, str]], rules: Rules) -> list[str]:
+    """The values no rule by name is for."""
+    known = rules.header_kinds.get
+    return [
+        value for name, value in pairs if (known(name) or _classified(name.strip().lower(), rules)) is _PLAIN
+    ]
+
+
+def clean_headers(
+    pairs: Iterable[tuple[str, str]], rules: Rules, tally: Tally, *, quiet: bool = False
+) -> list[tuple[str, str]]:
+    """Every field line, its name lower-case, its value clean; none is left out.
+
+    Args:
+        pairs: the field lines.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        quiet: a look at the `plain_values` has found nothing already.
+    """
     known = rules.header_kinds
     lines = []
     plain = []
@@ -61,7 +78,7 @@ def clean_headers(pairs: Iterable[tuple[str, str]], rules: Rules, tally: Tally) 
                 value = _clean(kind, value, rules, tally)
         lines.append((name, value))
     # One look at all plain values together; most requests have nothing outside the others.
-    if plain and looks_sensitive("\n".join(plain), rules):
+    if plain and not quiet and looks_sensitive("\n".join(plain), rules):
         lines = [(name, _clean_plain(name, value, rules, tally)) for name, value in lines]
     return lines
 

@@ -24,9 +24,9 @@ _PORT = re.compile(r"[^:@]*(?::\d*)?$|\[[^\]]*\](?::\d*)?$")
 _HIDDEN_USER: Final = f"{URL_MASK}:{URL_MASK}"
 
 
-def clean_query(query: str, rules: Rules, tally: Tally, depth: int = 0) -> str:
+def clean_query(query: str, rules: Rules, tally: Tally, depth: int = 0, *, quiet: bool = False) -> str:
     """A query string (no ``?``) with sensitive values replaced by ``REDACTED``."""
-    return clean_pairs(query, rules, tally, depth, URL_MASK, "query")
+    return clean_pairs(query, rules, tally, depth, URL_MASK, "query", quiet=quiet)
 
 
 def clean_path(path: str, rules: Rules, tally: Tally) -> str:
