@@ -13,7 +13,6 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -21,7 +20,8 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.dependencies import DependencyConflictError
 from opentelemetry.instrumentation.distro import BaseDistro  # type: ignore[attr-defined]
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
-from opentelemetry.sdk import _configuration as sdk
+from opentelemetry.sdk._configuration import _OTelSDKConfigurator
+from opentelemetry.util._importlib_metadata import entry_points
 
 from spantap import configuration, instrument
 from spantap.guard import logger, report
@@ -36,6 +36,14 @@ REPLACED: Final = frozenset({"fastapi", "starlette", "flask", "django"})
 _DEFAULTS: Final = {
     "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
     "OTEL_SEMCONV_STABILITY_OPT_IN": "http",
+    # Who chose this distro, or left it to chance, means the configurator that goes with it.
+    "OTEL_PYTHON_CONFIGURATOR": "spantap",
+}
+# What the SDK looks for by name, and raises over when it is not there.
+_NAMES: Final = {
+    "OTEL_METRICS_EXPORTER": "opentelemetry_metrics_exporter",
+    "OTEL_LOGS_EXPORTER": "opentelemetry_logs_exporter",
+    "OTEL_PYTHON_ID_GENERATOR": "opentelemetry_id_generator",
 }
 _CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
 
@@ -64,7 +72,7 @@ class SpantapDistro(BaseDistro):  # type: ignore[misc]
             report(f"loading the instrumentation of {entry_point.name}", error)
 
 
-class SpantapConfigurator(sdk._OTelSDKConfigurator):
+class SpantapConfigurator(_OTelSDKConfigurator):
     """Sets up the SDK with our processor in the place of the standard ones."""
 
     def _configure(self, **kwargs: Any) -> None:
@@ -90,14 +98,13 @@ class SpantapConfigurator(sdk._OTelSDKConfigurator):
         # Our processor drives the exporters the variable lists; the SDK must not drive them too.
         os.environ[exporters.VARIABLE] = "none"
         try:
-            with _only_wanted_signals():
-                super()._configure(  # type: ignore[no-untyped-call]
-                    **kwargs,
-                    resource_attributes={
-                        "telemetry.distro.name": "spantap",
-                        "telemetry.distro.version": __version__,
-                    },
-                )
+            super()._configure(  # type: ignore[no-untyped-call]
+                **kwargs,
+                resource_attributes={
+                    "telemetry.distro.name": "spantap",
+                    "telemetry.distro.version": __version__,
+                },
+            )
         finally:
             if listed is None:
                 del os.environ[exporters.VARIABLE]
@@ -115,6 +122,8 @@ class SpantapConfigurator(sdk._OTelSDKConfigurator):
             raise ConfigurationError(
                 [_file_problem(f"cannot be used{where} ({type(error).__qualname__})")]
             ) from None
+        if _off:  # the file gave settings of ours, and they are wrong
+            return
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             _switch_off(f"{_CONFIG_FILE} sets up no tracing, so spantap captures nothing")
             return
@@ -175,7 +184,7 @@ def _problems_of_the_sdk() -> list[Problem]:
     """Mistakes the SDK would raise over, one at a time."""
     path = os.environ.get(_CONFIG_FILE)
     if not path:
-        return [*_unknown_exporters("metrics"), *_unknown_exporters("logs")]
+        return list(_unknown_names())
     problems = []
     if importlib.util.find_spec("opentelemetry.configuration") is None:
         problems.append(
@@ -188,44 +197,21 @@ def _problems_of_the_sdk() -> list[Problem]:
     return problems
 
 
-def _unknown_exporters(signal: str) -> Iterator[Problem]:
-    if not _wanted(signal):
-        return
-    variable = f"OTEL_{signal.upper()}_EXPORTER"
-    known = exporters.known(f"opentelemetry_{signal}_exporter")
-    for name in os.environ[variable].split(","):
-        if name.strip() not in known:
-            there_are = ", ".join(sorted(known))
-            yield Problem(
-                variable, repr(name.strip()), f"no such exporter is installed; there are {there_are}"
-            )
-
-
-def _wanted(signal: str) -> bool:
-    """Whether anything is to be exported of ``metrics`` or ``logs``."""
-    return os.environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip().lower() not in ("", "none")
+def _unknown_names() -> Iterator[Problem]:
+    for variable, group in _NAMES.items():
+        listed = [each.strip() for each in os.environ.get(variable, "").split(",")]
+        if listed in ([""], ["none"]):
+            continue
+        known = {each.name for each in entry_points(group=group)}
+        if group.endswith("_exporter"):
+            known.add("otlp")
+        for name in listed:
+            if name not in known:
+                there_are = ", ".join(sorted(known))
+                yield Problem(
+                    variable, repr(name), f"nothing of that name is installed; there are {there_are}"
+                )
 
 
 def _file_problem(remedy: str) -> Problem:
     return Problem(_CONFIG_FILE, repr(os.environ.get(_CONFIG_FILE)), remedy)
-
-
-@contextmanager
-def _only_wanted_signals() -> Iterator[None]:
-    """No provider for metrics or logs that nobody exports.
-
-    The SDK sets one up nevertheless: each instrument of an instrumentation then costs ten
-    microseconds a request for nothing, and the app can set no provider of its own any more.
-    """
-    unwanted = [] if _wanted("metrics") else ["_init_metrics"]
-    handler = os.environ.get("OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED", "").strip().lower()
-    if not _wanted("logs") and handler != "true":
-        unwanted.append("_init_logging")
-    originals = {name: getattr(sdk, name) for name in unwanted if hasattr(sdk, name)}
-    try:
-        for name in originals:
-            setattr(sdk, name, lambda *args, **kwargs: None)
-        yield
-    finally:
-        for name, original in originals.items():
-            setattr(sdk, name, original)

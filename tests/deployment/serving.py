@@ -24,6 +24,7 @@ from spantap.model import Exchange
 BIN = Path(sys.executable).parent
 INSTRUMENT = "opentelemetry-instrument"
 REQUESTS = 10
+BOTH = {"OTEL_TRACES_EXPORTER": "otlp,spantap_sqlite"}  # a store and a collector
 
 UVICORN = ["uvicorn", "--log-level=warning", "--port={port}"]
 GUNICORN = ["gunicorn", "--log-level=warning", "--bind=127.0.0.1:{port}"]
@@ -167,6 +168,8 @@ class Run:
         binaries: Path = BIN,
         ask: Callable[[int, int], Answer] = post,
         without: Sequence[str] = (),
+        under: Sequence[str] = (INSTRUMENT,),
+        delivered_first: bool = False,
     ) -> None:
         """Args:
         folder: where it runs and the store is.
@@ -176,6 +179,9 @@ class Run:
         binaries: where the commands are.
         ask: sends the request with that number.
         without: of the default variables, those not to be set.
+        under: what the server is started with.
+        delivered_first: stop only when as many SERVER spans are with the collector. For the batch
+            processor of OpenTelemetry: it loses what it has when uvicorn or waitress gets SIGTERM.
         """
         self._store = folder / "spantap.db"
         if app:
@@ -184,8 +190,10 @@ class Run:
             variables = {**defaults(binaries), "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, **(environ or {})}
             for each in without:
                 del variables[each]
-            with served(folder, [INSTRUMENT, *command], variables) as (server, port):
+            with served(folder, [*under, *command], variables) as (server, port):
                 self.answers = [ask(port, number) for number in range(REQUESTS)]
+                if delivered_first:
+                    wait_for(lambda: len(server_spans(receiver.spans())) >= REQUESTS, lambda: "no spans")
                 server.terminate()
                 server.wait(30)
             self.delivered = receiver.deliveries

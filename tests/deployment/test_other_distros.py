@@ -40,6 +40,8 @@ def assert_one_of_each(folder: Path, app: str, pair: str, installed: Path, path:
         "OTEL_PYTHON_SPANTAP_SQLITE_PATH": "spantap.db",
         # Contrib's Django package needs it; without, it configures Django with no settings at all.
         "DJANGO_SETTINGS_MODULE": "shop.settings",
+        "OTEL_TRACES_EXPORTER": "otlp",  # as opentelemetry-distro has it, said for its configurator alone
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
         **{name: value for name, value in chosen.items() if value is not None},
     }
     if app == "django":
@@ -52,6 +54,7 @@ def assert_one_of_each(folder: Path, app: str, pair: str, installed: Path, path:
         environ,
         binaries=installed,
         without=[name for name, value in chosen.items() if value is None],
+        delivered_first=True,
     )
 
     run.assert_answered()

@@ -10,17 +10,26 @@ from pathlib import Path
 import pytest
 
 from deployment.apps import ROUTES, SECRETS
-from deployment.serving import GUNICORN, REQUESTS, UVICORN, Answer, Run, ask
+from deployment.serving import BOTH, GUNICORN, REQUESTS, UVICORN, Answer, Run, ask
 
 CASES = {
     "FastAPI on uvicorn": ("fastapi", [*UVICORN, "app:app"]),
     "Flask on gunicorn": ("flask", [*GUNICORN, "app:app"]),
-    "Django on gunicorn": ("django", [*GUNICORN, "app:app"]),
-    "ASGI on uvicorn": ("asgi", [*UVICORN, "app:app"]),
-    "WSGI on waitress": ("wsgi", ["waitress-serve", "--listen=127.0.0.1:{port}", "app:app"]),
+    "Flask's own server": ("flask", ["flask", "--app=app", "run", "--port={port}"]),
+    "Django on gunicorn": ("django", [*GUNICORN, "--threads=2", "app:app"]),
+    "Django on uvicorn": ("django", [*UVICORN, "app:asgi"]),
     "Litestar on uvicorn": ("litestar", [*UVICORN, "app:app"]),
     "Falcon on gunicorn": ("falcon", [*GUNICORN, "app:app"]),
     "Falcon on uvicorn": ("falcon", [*UVICORN, "app:asgi"]),
+    "ASGI on uvicorn": ("asgi", [*UVICORN, "app:app"]),
+    "ASGI on gunicorn": ("asgi", [*GUNICORN, "--worker-class=asgi", "app:app"]),
+    "ASGI on hypercorn": ("asgi", ["hypercorn", "--bind=127.0.0.1:{port}", "app:app"]),
+    "ASGI on daphne": ("asgi", ["daphne", "-p", "{port}", "app:app"]),
+    "ASGI on granian": ("asgi", ["granian", "--interface=asgi", "--port={port}", "app:app"]),
+    "WSGI on gunicorn": ("wsgi", [*GUNICORN, "--workers=2", "app:app"]),
+    "WSGI on waitress": ("wsgi", ["waitress-serve", "--listen=127.0.0.1:{port}", "app:app"]),
+    "WSGI on granian": ("wsgi", ["granian", "--interface=wsgi", "--port={port}", "app:app"]),
+    "WSGI on uvicorn": ("wsgi", [*UVICORN, "--interface=wsgi", "app:app"]),
 }
 
 
@@ -44,10 +53,27 @@ def test_captured(name: str, installed: Path, tmp_path: Path) -> None:
     """Each request is answered as ever, is one row with both bodies, clean, and one SERVER span at OTLP."""
     app, command = CASES[name]
 
-    run = Run(tmp_path, app, command, {"OTEL_TRACES_EXPORTER": "otlp,spantap_sqlite"}, binaries=installed)
+    run = Run(tmp_path, app, command, BOTH, binaries=installed)
 
     run.assert_answered()
     run.assert_stored(ROUTES.get(app))
+    run.assert_exported()
+    run.assert_clean()
+
+
+def test_spantap_run(installed: Path, tmp_path: Path) -> None:
+    """`spantap run` needs no variable: the store is ./spantap.db, the collector the endpoint there is."""
+    run = Run(
+        tmp_path,
+        "flask",
+        [*GUNICORN, "app:app"],
+        binaries=installed,
+        without=["OTEL_PYTHON_DISTRO", "OTEL_PYTHON_CONFIGURATOR"],
+        under=["spantap", "run", "--"],
+    )
+
+    run.assert_answered()
+    run.assert_stored(ROUTES["flask"])
     run.assert_exported()
     run.assert_clean()
 
@@ -68,7 +94,7 @@ def test_datasette(installed: Path, tmp_path: Path) -> None:
         tmp_path,
         "",
         ["datasette", "serve", "people.db", "--port={port}"],
-        {"OTEL_TRACES_EXPORTER": "otlp,spantap_sqlite"},
+        BOTH,
         binaries=installed,
         ask=get,
     )

@@ -44,9 +44,9 @@ def named(environ: Mapping[str, str] = os.environ) -> tuple[str, ...] | None:
     return tuple(each for each in names if each.lower() != "none")
 
 
-def known(group: str = GROUP) -> set[str]:
-    """The names of all exporters installed; of those for traces unless another group is given."""
-    return {"otlp", *(each.name for each in entry_points(group=group))}
+def known() -> set[str]:
+    """The names of all exporters installed."""
+    return {"otlp", *(each.name for each in entry_points(group=GROUP))}
 
 
 def sink_named(name: str, sqlite_path: Path | None = None, jsonl_path: Path | None = None) -> Sink | None:
