@@ -22,6 +22,7 @@ COMMANDS = {
 NAMES = ("OTEL_PYTHON_DISTRO", "OTEL_PYTHON_CONFIGURATOR")
 # What comes from the environment: (distro, configurator); None leaves it to the order on the disk.
 PAIRS = {
+    "ours": ("spantap", "spantap"),
     "theirs": ("distro", "configurator"),
     "nobody says which": (None, None),
     "our distro, their configurator": ("spantap", "configurator"),
@@ -64,6 +65,12 @@ def assert_one_of_each(folder: Path, app: str, pair: str, installed: Path, path:
     run.assert_clean(internal_spans=False)
 
 
+@pytest.mark.parametrize("app", list(COMMANDS))
+def test_contribs_web_packages(app: str, installed: Path, extra: Extra, tmp_path: Path) -> None:
+    """They are there, and ours does their work: under our distro they are not even loaded."""
+    assert_one_of_each(tmp_path, app, "ours", installed, extra.path(*WEB))
+
+
 @CONTRIB
 @pytest.mark.parametrize("app", list(COMMANDS))
 def test_their_distro(app: str, contrib: bool, installed: Path, extra: Extra, tmp_path: Path) -> None:
@@ -74,7 +81,7 @@ def test_their_distro(app: str, contrib: bool, installed: Path, extra: Extra, tm
 
 
 @CONTRIB
-@pytest.mark.parametrize("pair", [name for name in PAIRS if name != "theirs"])
+@pytest.mark.parametrize("pair", [name for name in PAIRS if name not in ("ours", "theirs")])
 def test_distro_and_configurator_of_two_packages(
     pair: str, contrib: bool, installed: Path, extra: Extra, tmp_path: Path
 ) -> None:

@@ -31,6 +31,7 @@ CASES = {
     "WSGI on granian": ("wsgi", ["granian", "--interface=wsgi", "--port={port}", "app:app"]),
     "WSGI on uvicorn": ("wsgi", [*UVICORN, "--interface=wsgi", "app:app"]),
 }
+CHOICE = ("OTEL_PYTHON_DISTRO", "OTEL_PYTHON_CONFIGURATOR")
 
 
 def test_only_core_dependencies(installed: Path) -> None:
@@ -61,6 +62,16 @@ def test_captured(name: str, installed: Path, tmp_path: Path) -> None:
     run.assert_clean()
 
 
+def test_the_only_distro(installed: Path, tmp_path: Path) -> None:
+    """Where no other distro is installed, `opentelemetry-instrument` needs no variable to find ours."""
+    run = Run(tmp_path, "flask", [*GUNICORN, "app:app"], BOTH, binaries=installed, without=CHOICE)
+
+    run.assert_answered()
+    run.assert_stored(ROUTES["flask"])
+    run.assert_exported()
+    run.assert_clean()
+
+
 def test_spantap_run(installed: Path, tmp_path: Path) -> None:
     """`spantap run` needs no variable: the store is ./spantap.db, the collector the endpoint there is."""
     run = Run(
@@ -68,7 +79,7 @@ def test_spantap_run(installed: Path, tmp_path: Path) -> None:
         "flask",
         [*GUNICORN, "app:app"],
         binaries=installed,
-        without=["OTEL_PYTHON_DISTRO", "OTEL_PYTHON_CONFIGURATOR"],
+        without=CHOICE,
         under=["spantap", "run", "--"],
     )
 
