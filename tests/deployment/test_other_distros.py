@@ -91,6 +91,23 @@ def test_distro_and_configurator_of_two_packages(
     assert_one_of_each(tmp_path, "flask", pair, installed, path)
 
 
+def test_our_distro_brings_our_configurator(installed: Path, extra: Extra, tmp_path: Path) -> None:
+    """Theirs would come first, and send nothing, for it is told no exporter."""
+    run = Run(
+        tmp_path,
+        "flask",
+        COMMANDS["flask"],
+        {"PYTHONPATH": extra.path("opentelemetry-distro"), "OTEL_PYTHON_SPANTAP_SQLITE_PATH": "spantap.db"},
+        binaries=installed,
+        without=["OTEL_PYTHON_CONFIGURATOR"],
+    )
+
+    run.assert_answered()
+    run.assert_stored(ROUTES["flask"])
+    run.assert_exported()
+    run.assert_clean()
+
+
 def test_their_distro_alone_finds_no_store(installed: Path, extra: Extra, tmp_path: Path) -> None:
     """It names OTLP as the destination; with no store named the exchange is on the span and nowhere else."""
     run = Run(
