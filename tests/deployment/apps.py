@@ -22,7 +22,7 @@ app = FastAPI()
 
 @app.post("/echo/{number}")
 async def echo(number: int, request: Request, response: Response):
-    response.set_cookie("sid", os.environ["PLANTED"])
+    response.set_cookie("basket", os.environ["PLANTED"])
     return await request.json()
 """,
     "flask": """
@@ -33,7 +33,7 @@ app = Flask(__name__)
 @app.post("/echo/<int:number>")
 def echo(number):
     response = jsonify(request.get_json())
-    response.set_cookie("sid", os.environ["PLANTED"])
+    response.set_cookie("basket", os.environ["PLANTED"])
     return response
 """,
     "django": """
@@ -48,7 +48,7 @@ settings.configure(ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, SECRET_KEY="x")
 
 def echo(request, number):
     response = JsonResponse(json.loads(request.body))
-    response.set_cookie("sid", os.environ["PLANTED"])
+    response.set_cookie("basket", os.environ["PLANTED"])
     return response
 
 urlpatterns = [path("echo/<int:number>", echo)]
@@ -65,7 +65,7 @@ async def app(scope, receive, send):
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
-    cookie = b"sid=" + os.environ["PLANTED"].encode()
+    cookie = b"basket=" + os.environ["PLANTED"].encode()
     headers = [(b"content-type", b"application/json"), (b"set-cookie", cookie)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -75,7 +75,7 @@ import os
 
 def app(environ, start_response):
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    cookie = "sid=" + os.environ["PLANTED"]
+    cookie = "basket=" + os.environ["PLANTED"]
     start_response("200 OK", [("Content-Type", "application/json"), ("Set-Cookie", cookie)])
     return [body]
 """,
@@ -87,7 +87,7 @@ from litestar import Litestar, Response, post
 @post("/echo/{number:int}", status_code=200)
 async def echo(number: int, data: dict[str, Any]) -> Response[dict[str, Any]]:
     response = Response(data)
-    response.set_cookie("sid", os.environ["PLANTED"])
+    response.set_cookie("basket", os.environ["PLANTED"])
     return response
 
 app = Litestar([echo])
@@ -100,12 +100,12 @@ import falcon.asgi
 class Echo:
     def on_post(self, request, response, number):
         response.media = request.media
-        response.set_cookie("sid", os.environ["PLANTED"])
+        response.set_cookie("basket", os.environ["PLANTED"])
 
 class AsyncEcho:
     async def on_post(self, request, response, number):
         response.media = await request.get_media()
-        response.set_cookie("sid", os.environ["PLANTED"])
+        response.set_cookie("basket", os.environ["PLANTED"])
 
 app = falcon.App()
 app.add_route("/echo/{number:int}", Echo())
@@ -134,7 +134,7 @@ from django.urls import path
 
 def echo(request, number):
     response = JsonResponse(json.loads(request.body))
-    response.set_cookie("sid", os.environ["PLANTED"])
+    response.set_cookie("basket", os.environ["PLANTED"])
     return response
 
 urlpatterns = [path("echo/<int:number>", echo)]

@@ -63,7 +63,7 @@ def ask(port: int, method: str, target: str, body: str | None = None) -> Answer:
     try:
         headers = {
             "Authorization": f"Bearer {SECRETS['authorization']}",
-            "Cookie": f"session={SECRETS['cookie']}",
+            "Cookie": f"trail={SECRETS['cookie']}",
         }
         if body is not None:
             headers["Content-Type"] = "application/json"

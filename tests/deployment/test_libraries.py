@@ -42,7 +42,7 @@ def echo(number):
     cache.set("seen", number)
     assert sell.delay(number).get(timeout=30, interval=0.01) == number + 1
     response = jsonify(request.get_json())
-    response.set_cookie("sid", os.environ["PLANTED"])
+    response.set_cookie("basket", os.environ["PLANTED"])
     return response
 """
 # A server that speaks Redis's protocol, in case Redis itself is not there.
