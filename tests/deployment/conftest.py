@@ -30,7 +30,16 @@ def pip(*arguments: str | Path, python: str | Path = sys.executable) -> None:
 
 
 def _pip(python: str | Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "--quiet",
+        "--disable-pip-version-check",
+        *arguments,
+    ]
     return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
 
 
@@ -61,12 +70,14 @@ def installed(shared: Path) -> Path:
         if wanted:
             pip("wheel", "--no-deps", "--wheel-dir", shared, ROOT)
             (wheel,) = shared.glob("spantap-*.whl")
-            subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+            subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
             python = environment / "bin/python"
             # The packages of OpenTelemetry pin each other: the extra ones have to fit the first.
             pins = [f"{name}=={version(name)}" for name in sorted(opentelemetry())]
             (shared / "pins").write_text("\n".join(pins))
-            pip("install", "-c", shared / "pins", wheel, *FRAMEWORKS, *SERVERS, *LIBRARIES, python=python)
+            # Most of it is never imported: compiling all of it would take longer than to install it.
+            install = ("install", "--no-compile", "-c", shared / "pins", wheel)
+            pip(*install, *FRAMEWORKS, *SERVERS, *LIBRARIES, python=python)
     return environment / "bin"
 
 

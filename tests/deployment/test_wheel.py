@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ CHOICE = ("OTEL_PYTHON_DISTRO", "OTEL_PYTHON_CONFIGURATOR")
 def test_only_core_dependencies(installed: Path) -> None:
     """Nothing of contrib's web instrumentations, and no OpenTelemetry distro, comes with the wheel."""
     listed = subprocess.run(
-        [installed / "python", "-m", "pip", "list", "--format=json"], capture_output=True, check=True
+        [sys.executable, "-m", "pip", "--python", installed / "python", "list", "--format=json"],
+        capture_output=True,
+        check=True,
     )
     names = {each["name"].lower() for each in json.loads(listed.stdout)}
     assert "spantap" in names
