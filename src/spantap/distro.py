@@ -11,6 +11,7 @@ traceback for each of us. What is wrong is logged once, and the app runs uncaptu
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -87,10 +88,10 @@ class SpantapConfigurator(_OTelSDKConfigurator):
             else:
                 self._from_environment(kwargs)
         except ConfigurationError as error:
-            _refuse(str(error))
+            _switch_off(str(error), logging.ERROR)
         except Exception as error:  # noqa: BLE001 - see the module
             report("setting up OpenTelemetry's SDK", error)
-            _switch_off("spantap captures nothing")
+            _switch_off("the SDK could not be set up", logging.DEBUG)  # the report has said so
 
     def _from_environment(self, kwargs: dict[str, Any]) -> None:
         handle = configuration.configure()
@@ -125,7 +126,7 @@ class SpantapConfigurator(_OTelSDKConfigurator):
         if _off:  # the file gave settings of ours, and they are wrong
             return
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-            _switch_off(f"{_CONFIG_FILE} sets up no tracing, so spantap captures nothing")
+            _switch_off(f"{_CONFIG_FILE} sets up no tracing", logging.WARNING)
             return
         configuration.ensure_configured({})  # the file may have given settings of ours
         configuration.current_tap().adopt(trace.get_tracer_provider(), own=False)
@@ -146,10 +147,11 @@ class SpantapInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             return
         try:
             configuration.ensure_configured(kwargs)
+            instrument.everywhere(configuration.current_tap)
         except ConfigurationError as error:
-            _refuse(str(error))
-            return
-        instrument.everywhere(configuration.current_tap)
+            _switch_off(str(error), logging.ERROR)
+        except Exception as error:  # noqa: BLE001 - see the module
+            report("instrumenting frameworks and servers", error)
 
     def _uninstrument(self, **kwargs: Any) -> None:
         instrument.nowhere()
@@ -159,16 +161,10 @@ def _sdk_disabled() -> bool:
     return os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
 
 
-def _switch_off(why: str) -> None:
+def _switch_off(why: str, level: int) -> None:
     global _off  # the loader calls our parts one after another, in one process
     _off = True
-    logger.debug(why)
-
-
-def _refuse(why: str) -> None:
-    global _off
-    _off = True
-    logger.error("%s\nspantap captures nothing; the app runs without it", why)
+    logger.log(level, "%s\nspantap captures nothing; the app runs without it", why)
 
 
 def _refuse_all(problems: list[Problem]) -> NoReturn:

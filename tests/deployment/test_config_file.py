@@ -144,10 +144,11 @@ def test_a_mistake(name: str, installed: Path, extra: Extra, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("text", ['file_format: "1.0"\n', PIPELINE + "disabled: true\n"])
 def test_a_file_without_traces(text: str, installed: Path, extra: Extra, tmp_path: Path) -> None:
-    """A file that sets up no tracing, or switches the SDK off, wants none: the app runs untouched."""
+    """A file that sets up no tracing, or switches the SDK off: the app runs untouched, which is said once."""
     run = run_with(tmp_path, "flask", text, installed, {**STORE, "PYTHONPATH": extra.path(PACKAGE)})
 
     run.assert_answered()
     assert run.spans == []
     assert not (tmp_path / "spantap.db").exists()
     assert "Traceback" not in run.log
+    assert run.log.count("OTEL_CONFIG_FILE sets up no tracing\nspantap captures nothing") == 1

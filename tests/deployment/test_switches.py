@@ -64,6 +64,21 @@ def test_wrong_settings_are_told_in_each_process(installed: Path, tmp_path: Path
     assert 3 <= run.log.count("OTEL_PYTHON_SPANTAP_PRESET = 'huge'") <= 4, run.log
 
 
+def test_what_the_sdk_cannot_be_set_up_with(installed: Path, tmp_path: Path) -> None:
+    """A mistake that only the SDK knows of is told in one line, with the place; the app runs uncaptured."""
+    run = Run(
+        tmp_path,
+        "flask",
+        [*GUNICORN, "app:app"],
+        {**BOTH, "OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "smoke"},
+        binaries=installed,
+    )
+
+    assert_untouched(run, tmp_path)
+    assert run.log.count("spantap failed while setting up OpenTelemetry's SDK: RuntimeError at ") == 1
+    assert len(run.log.splitlines()) == 1
+
+
 def test_sdk_disabled(installed: Path, tmp_path: Path) -> None:
     """OTEL_SDK_DISABLED=true: nothing is captured, nothing is written, nothing is said."""
     run = Run(
