@@ -60,7 +60,7 @@ def test_wrong_settings_are_told_in_each_process(installed: Path, tmp_path: Path
     )
 
     assert_untouched(run, tmp_path)
-    # Python's own helper process (the resource tracker) is one more that starts anew.
+    # Python's resource tracker is one more process that starts anew.
     assert 3 <= run.log.count("OTEL_PYTHON_SPANTAP_PRESET = 'huge'") <= 4, run.log
 
 
