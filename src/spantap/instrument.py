@@ -137,15 +137,20 @@ def nowhere() -> None:
 
 _everywhere: Callable[[], Tap] | None = None
 _hooked = False
+_meeting: set[str] = set()
 _APP_MODULES: Final = (
     ("fastapi", "fastapi.applications"),
     ("starlette", "starlette.applications"),
     ("flask", "flask.app"),
     ("django", "django.core.handlers.wsgi"),
+    ("django", "django.core.handlers.asgi"),
 )
 
 
 def _meet(name: str, module: Any) -> None:
+    if name in _meeting:
+        return  # Django's door is being imported, and imports the other handler
+    _meeting.add(name)
     try:
         door = importlib.import_module(f"spantap.inbound.{name}")
         if name == "django":
@@ -155,6 +160,8 @@ def _meet(name: str, module: Any) -> None:
         _note(name)
     except Exception as error:  # noqa: BLE001 - a framework we cannot instrument is left alone
         report(f"instrumenting {name}", error)
+    finally:
+        _meeting.discard(name)
 
 
 def _serve(app: Any) -> Any:

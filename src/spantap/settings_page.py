@@ -74,8 +74,9 @@ STANDARD: Final = (
     (
         ("OTEL_TRACES_EXPORTER",),
         (
-            "Where it goes: a list of exporters (`otlp`, `console`, `spantap_sqlite`, `spantap_jsonl`, any "
-            "installed), or `none`. Not set: OTLP if there is an endpoint, and the paths that are set."
+            "Where it goes: a list of exporters (`otlp`, `console`, `spantap_sqlite`, `spantap_jsonl`, "
+            "`spantap_memory`, any installed), or `none`. Not set: OTLP if there is an endpoint, and the "
+            "paths that are set. The memory is read in the process itself: `MemorySink.of_process().read()`."
         ),
     ),
     (
@@ -177,7 +178,21 @@ STANDARD: Final = (
     (("OTEL_SDK_DISABLED",), "The app runs as if spantap were not there."),
     (
         ("OTEL_PYTHON_DISTRO", "OTEL_PYTHON_CONFIGURATOR"),
-        "Both `spantap`: `opentelemetry-instrument` sets up tracing with our processor.",
+        (
+            "`spantap`: `opentelemetry-instrument` sets up tracing with our processor. Our distro takes our "
+            "configurator unless another is named."
+        ),
+    ),
+    (
+        ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_PYTHON_ID_GENERATOR"),
+        "As the SDK reads them under our configurator; not set, no metrics and no logs are sent.",
+    ),
+    (
+        ("OTEL_CONFIG_FILE",),
+        (
+            "The SDK is set up from this file, by `opentelemetry-configuration`; its provider counts as the "
+            "app's own."
+        ),
     ),
 )
 

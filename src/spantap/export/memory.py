@@ -26,6 +26,11 @@ class MemorySink:
         self._exchanges: deque[Exchange] = deque(maxlen=limit)
         self._lock = threading.Lock()
 
+    @classmethod
+    def of_process(cls) -> MemorySink:
+        """The one that ``OTEL_TRACES_EXPORTER=spantap_memory`` fills; always the same in a process."""
+        return _of_process
+
     @property
     def target(self) -> str:
         """This object."""
@@ -49,3 +54,6 @@ class MemorySink:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+_of_process = MemorySink()

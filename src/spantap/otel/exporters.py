@@ -1,8 +1,8 @@
 """Span exporters by name: what ``OTEL_TRACES_EXPORTER`` lists, ours and anybody's.
 
-Ours are entry points too (``spantap_sqlite``, ...), so that the list works whichever distro
-reads it. Where our own queue writes to the same place already, they stand aside: a
-destination given twice is one.
+Ours are entry points too (``spantap_sqlite``, ``spantap_jsonl``, ``spantap_memory``), so that the
+list works whichever distro reads it. Where our own queue writes to the same place already, they
+stand aside: a destination given twice is one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.util._importlib_metadata import entry_points
 
 from spantap.export.jsonl import JSONLSink
+from spantap.export.memory import MemorySink
 from spantap.export.sink import Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.otel.exporter import SinkExporter
@@ -59,6 +60,8 @@ def sink_named(name: str, sqlite_path: Path | None = None, jsonl_path: Path | No
         return SQLiteSink(sqlite_path or DEFAULT_SQLITE)
     if name == "spantap_jsonl":
         return JSONLSink(jsonl_path or DEFAULT_JSONL)
+    if name == "spantap_memory":
+        return MemorySink.of_process()
     return None
 
 
@@ -95,6 +98,13 @@ class JSONLExporter(_Named):
         path: the file; ``OTEL_PYTHON_SPANTAP_JSONL_PATH``, else ./spantap.jsonl when None.
         """
         super().__init__(JSONLSink(path or os.environ.get(_JSONL_PATH) or DEFAULT_JSONL))
+
+
+class MemoryExporter(_Named):
+    """``OTEL_TRACES_EXPORTER=spantap_memory``: exchanges for ``MemorySink.of_process()``, in this process."""
+
+    def __init__(self) -> None:
+        super().__init__(MemorySink.of_process())
 
 
 class ForeignDelivery:
