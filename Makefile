@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+PROCESSES ?= 2
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
@@ -29,7 +30,7 @@ demo: $(VENV)/.demo ## capture a small shop's traffic and show it
 	$(BIN)/spantap demo
 
 test: $(VENV)/.dev ## run the tests (no services needed)
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(PROCESSES) $(PYTEST_ARGS)
 
 check: lint types imports ## everything that reads code without running it
 
@@ -53,8 +54,9 @@ docs: $(VENV)/.dev ## write docs/settings.md anew from the table of settings
 bench: $(VENV)/.dev ## what a captured request costs, beside bare and stock OpenTelemetry
 	$(BIN)/python benchmarks/overhead.py
 
-conformance: $(VENV)/.dev ## the whole door x scenario matrix
-	$(BIN)/pytest tests/contracts $(PYTEST_ARGS)
+conformance: $(VENV)/.dev ## every scene on every server, with and without capture: the table
+	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts $(PYTEST_ARGS)
+	$(BIN)/python -m spantap.testing --heavy
 
 soak: $(VENV)/.dev ## random traffic for SECONDS (60), then the ledger
 	$(BIN)/python benchmarks/soak.py --seconds $(SECONDS)

@@ -133,7 +133,8 @@ class _Server:
         for status in Path("/proc").glob("[0-9]*/status"):
             with contextlib.suppress(OSError):
                 facts = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-                if str(self.pid) in (status.parent.name, facts["PPid"].strip()):
+                mine = str(self.pid) in (status.parent.name, facts["PPid"].strip())
+                if mine and "VmHWM" in facts:  # those that have ended have none
                     if reset:
                         (status.parent / "clear_refs").write_text("5")
                         facts["VmHWM"] = facts["VmRSS"]

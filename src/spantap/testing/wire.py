@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import struct
@@ -78,7 +79,7 @@ class Connection:
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=_PATIENCE)
-        self._buffer = b""
+        self._buffer = bytearray()
         self._ended = False
 
     def __enter__(self) -> Connection:
@@ -90,8 +91,9 @@ class Connection:
         self._socket.close()
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
-        self._socket.sendall(data)
+        """Send bytes as they are; reading tells when the server has closed the connection."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._socket.sendall(data)
 
     def leave(self) -> None:
         """Go away without a word, as a client does that lost its patience (a TCP reset)."""
@@ -120,8 +122,7 @@ class Connection:
         """Read so many bytes, fewer only when the connection ends."""
         while len(self._buffer) < length and self._more():
             pass
-        data, self._buffer = self._buffer[:length], self._buffer[length:]
-        return data
+        return self._taken(length)
 
     def rest_of(self, *, chunked: bool) -> tuple[bytes, ...]:
         """The pieces of a body that are still to come."""
@@ -161,31 +162,34 @@ class Connection:
         """Read until the server closes the connection."""
         while self._more():
             pass
-        data, self._buffer = self._buffer, b""
-        return data
+        return self._taken(len(self._buffer))
 
     def _chunked(self) -> tuple[bytes, tuple[bytes, ...], bool]:
-        framed = b""
+        framed = bytearray()
         pieces: list[bytes] = []
         while True:
             size = self._until(b"\r\n")
             framed += size
             if not size.endswith(b"\r\n"):
-                return framed, tuple(pieces), False
-            length = int(size, 16)
+                return bytes(framed), tuple(pieces), False
+            length = int(size.partition(b";")[0], 16)
             data = self.exactly(length + 2)
             framed += data
             if len(data) < length + 2:
-                return framed, tuple(pieces), False
+                return bytes(framed), tuple(pieces), False
             if not length:
-                return framed, tuple(pieces), True
+                return bytes(framed), tuple(pieces), True
             pieces.append(data[:-2])
 
     def _until(self, end: bytes) -> bytes:
         while end not in self._buffer and self._more():
             pass
         length = self._buffer.find(end) + len(end) if end in self._buffer else len(self._buffer)
-        data, self._buffer = self._buffer[:length], self._buffer[length:]
+        return self._taken(length)
+
+    def _taken(self, length: int) -> bytes:
+        data = bytes(self._buffer[:length])
+        del self._buffer[:length]
         return data
 
     def _more(self) -> bool:

@@ -140,13 +140,29 @@ class LargeUpload(_Upload):
         return bytes(range(256)) * (2 * _MEGABYTE // 256)
 
 
-class HugeUpload(_Upload):
-    """A hundred megabytes, read by the app"""
+class HugeUpload(Scene):
+    """A hundred megabytes, which the app reads piece by piece"""
 
     heavy: ClassVar[bool] = True
+    varies: ClassVar[bool] = True  # in how many messages it comes
 
-    def content(self) -> bytes:
-        return bytes(range(256)) * (100 * _MEGABYTE // 256)
+    def speak(self, client: Client) -> None:
+        client.ask("POST", body=bytes(range(256)) * (100 * _MEGABYTE // 256))
+
+    async def asgi(self, scope: Any, receive: Any, send: Any) -> None:
+        digest, more = hashlib.sha256(), True
+        while more:
+            message = await receive()
+            digest.update(message.get("body", b""))
+            more = message.get("more_body", False)
+        await answer(send, digest.hexdigest().encode())
+
+    def wsgi(self, environ: dict[str, Any], start_response: Any) -> Any:
+        digest, left = hashlib.sha256(), int(environ["CONTENT_LENGTH"])
+        while left and (data := environ["wsgi.input"].read(min(left, 65536))):
+            digest.update(data)
+            left -= len(data)
+        return respond(start_response, digest.hexdigest().encode())
 
 
 class ChunkedBody(_Upload):

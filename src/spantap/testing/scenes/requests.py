@@ -196,4 +196,4 @@ class MalformedTrace(_Mirror):
     """Trace headers that are none"""
 
     def speak(self, client: Client) -> None:
-        client.ask(headers={"traceparent": "00-zz-\x7f", "tracestate": ",,=", "baggage": ";=;" * 50})
+        client.ask(headers={"traceparent": "00-zz-!", "tracestate": ",,=", "baggage": ";=;" * 50})
