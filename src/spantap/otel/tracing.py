@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import ProxyTracerProvider, Tracer
 
 from spantap.otel import sampler
+from spantap.otel.ids import PrivateRandomIds
 from spantap.version import __version__
 
 SCOPE: Final = "spantap"
@@ -54,7 +55,9 @@ def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None)
     found = provider if provider is not None else trace.get_tracer_provider()
     own = isinstance(found, ProxyTracerProvider)
     if own:
-        ours = TracerProvider(sampler=sampler.installed(), resource=_resource())
+        ours = TracerProvider(
+            sampler=sampler.installed(), resource=_resource(), id_generator=PrivateRandomIds()
+        )
         trace.set_tracer_provider(ours)
         found = trace.get_tracer_provider()
         own = found is ours  # another thread may have been faster
