@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+FOREIGN := build/foreign
 PYTEST_ARGS ?=
 PROCESSES ?= 2
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports format docs bench conformance soak clean
+.PHONY: help demo test check lint types imports format docs bench conformance foreign soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,9 +55,23 @@ docs: $(VENV)/.dev ## write docs/settings.md anew from the table of settings
 bench: $(VENV)/.dev ## what a captured request costs, beside bare and stock OpenTelemetry
 	$(BIN)/python benchmarks/overhead.py
 
-conformance: $(VENV)/.dev ## every scene on every server, with and without capture: the table
+conformance: foreign ## every scene on every server, with and without capture: the table
 	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts $(PYTEST_ARGS)
 	$(BIN)/python -m spantap.testing --heavy
+
+# The sources of exactly the releases that were installed: their wheels have no tests.
+$(FOREIGN)/.ready: tests/foreign/requirements.txt pyproject.toml
+	rm -rf $(FOREIGN)
+	$(PYTHON) -m venv $(FOREIGN)/venv
+	$(FOREIGN)/venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(FOREIGN)/venv/bin/pip install --quiet --editable . -r tests/foreign/requirements.txt
+	$(FOREIGN)/venv/bin/pip freeze | grep -iE '^(starlette|flask)==' > $(FOREIGN)/sources.txt
+	$(FOREIGN)/venv/bin/pip download --quiet --no-deps --no-binary :all: --dest $(FOREIGN) -r $(FOREIGN)/sources.txt
+	for archive in $(FOREIGN)/*.tar.gz; do tar -xzf $$archive -C $(FOREIGN) || exit 1; done
+	@touch $@
+
+foreign: $(VENV)/.dev $(FOREIGN)/.ready ## Starlette's and Flask's own tests, and httpbin, with capture and without
+	SPANTAP_FOREIGN=$(FOREIGN) $(BIN)/pytest -rP tests/foreign $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev ## random traffic for SECONDS (60), then the ledger
 	$(BIN)/python benchmarks/soak.py --seconds $(SECONDS)

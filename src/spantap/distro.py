@@ -28,6 +28,7 @@ from spantap import configuration, instrument
 from spantap.guard import logger, report
 from spantap.model import ConfigurationError, Problem
 from spantap.otel import exporters
+from spantap.otel.ids import PrivateRandomIds
 from spantap.version import __version__
 
 # Contrib's web instrumentations: ours does their work. Django's could even break the app: it
@@ -99,6 +100,8 @@ class SpantapConfigurator(_OTelSDKConfigurator):
         # Our processor drives the exporters the variable lists; the SDK must not drive them too.
         os.environ[exporters.VARIABLE] = "none"
         try:
+            if not os.environ.get("OTEL_PYTHON_ID_GENERATOR"):
+                kwargs.setdefault("id_generator", PrivateRandomIds())
             super()._configure(  # type: ignore[no-untyped-call]
                 **kwargs,
                 resource_attributes={

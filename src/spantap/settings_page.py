@@ -184,7 +184,7 @@ STANDARD: Final = (
         ),
     ),
     (
-        ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER", "OTEL_PYTHON_ID_GENERATOR"),
+        ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"),
         "As the SDK reads them under our configurator; not set, no metrics and no logs are sent.",
     ),
     (
@@ -193,6 +193,10 @@ STANDARD: Final = (
             "The SDK is set up from this file, by `opentelemetry-configuration`; its provider counts as the "
             "app's own."
         ),
+    ),
+    (
+        ("OTEL_PYTHON_ID_GENERATOR",),
+        "Where ids come from under `opentelemetry-instrument`; unset, random numbers that are not the app's.",
     ),
 )
 

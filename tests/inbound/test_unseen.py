@@ -289,3 +289,15 @@ def test_a_request_is_free_as_soon_as_it_is_over(captured: Captured, kind: str) 
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_a_scope_made_by_hand_is_left_alone(captured: Captured, caplog: pytest.LogCaptureFixture) -> None:
+    """A scope without headers, which no server makes, reaches the app as it is, and nothing is said of it."""
+    request = scope()
+    del request["headers"]
+    before = dict(request)
+
+    call(spantap.instrument_app(responding(b"{}")), request)
+
+    assert request == before
+    assert caplog.messages == []

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spantap.codec.attributes import encode
 from spantap.codec.record import to_record
-from spantap.model import Observation
+from spantap.model import Error, Observation
 from spantap.model.observation import Collected
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.redact import Redactor, Tally
@@ -128,3 +128,12 @@ def test_exception_texts_are_bounded_after_they_are_cleaned() -> None:
 
     assert len(shown) < 8 * 1024 + 10
     assert JWT[:20] not in shown
+
+
+def test_an_answer_of_500_or_more_is_an_error() -> None:
+    """Without an exception it is named by its status, as the conventions name it (`error.type`)."""
+    statuses = (None, 404, 499, 500, 503)
+    errors = [PIPELINE.run(observed(status=status)).error for status in statuses]
+
+    assert errors == [None, None, None, Error("500"), Error("503")]
+    assert PIPELINE.run(observed(status=500, error_type="ValueError")).error == Error("ValueError")

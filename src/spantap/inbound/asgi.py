@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
@@ -73,8 +74,8 @@ class ASGIDoor:
         await self.app(scope, receive, send)
 
     def _open(self, scope: Scope) -> Passage | None:
-        if SESSION in scope:
-            return None
+        if SESSION in scope or "headers" not in scope:
+            return None  # without headers it comes from no server: somebody made it by hand
         try:
             if self._excluded is not None and self._excluded.url_disabled(_url(scope)):
                 return None
@@ -115,7 +116,7 @@ class ASGIDoor:
                 try:
                     tap = self._tap()
                     if tap.bound:
-                        await asyncio.get_running_loop().run_in_executor(None, tap.flush, _FLUSH_SECONDS)
+                        await _in_a_thread(functools.partial(tap.flush, _FLUSH_SECONDS))
                 except Exception as error:  # noqa: BLE001 - our bug must not reach the app
                     report("flushing at shutdown", error)
             await send(message)
@@ -247,7 +248,7 @@ class _Exchange:
 
     def _fail(self, error: BaseException) -> None:
         try:
-            if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+            if isinstance(error, (asyncio.CancelledError, GeneratorExit)) or _is_trios(error):
                 self._session.seen.incomplete = "cancelled"
             else:
                 self._session.failed(error)
@@ -259,6 +260,22 @@ class _Exchange:
             self._session.finish(None if self._complete else self._why_incomplete())
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("finishing a request", error)
+
+
+async def _in_a_thread(work: Callable[[], object]) -> None:
+    """Run it beside the event loop, asyncio's or trio's: hypercorn has both."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        await sys.modules["trio"].to_thread.run_sync(work)
+    else:
+        await loop.run_in_executor(None, work)
+
+
+def _is_trios(error: BaseException) -> bool:
+    """Whether it is the cancellation of a request that trio runs."""
+    trio = sys.modules.get("trio")
+    return trio is not None and isinstance(error, trio.Cancelled)
 
 
 def _observe(scope: Mapping[str, Any], start: int) -> Observation:

@@ -14,7 +14,9 @@ from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Reso
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.trace import ProxyTracerProvider, Tracer
 
+from spantap.guard import logger
 from spantap.otel import sampler
+from spantap.otel.ids import PrivateRandomIds
 from spantap.version import __version__
 
 SCOPE: Final = "spantap"
@@ -54,7 +56,9 @@ def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None)
     found = provider if provider is not None else trace.get_tracer_provider()
     own = isinstance(found, ProxyTracerProvider)
     if own:
-        ours = TracerProvider(sampler=sampler.installed(), resource=_resource())
+        ours = TracerProvider(
+            sampler=sampler.installed(), resource=_resource(), id_generator=PrivateRandomIds()
+        )
         trace.set_tracer_provider(ours)
         found = trace.get_tracer_provider()
         own = found is ours  # another thread may have been faster
@@ -79,8 +83,10 @@ def _resource() -> Resource:
     distro = {"telemetry.distro.name": SCOPE, "telemetry.distro.version": __version__}
     try:
         return Resource.create(distro)
-    except RuntimeError:
-        # The main thread has ended, and with it the thread pool that resource detectors run in;
-        # a server in a thread of its own may still get its first request.
+    except Exception as error:  # noqa: BLE001 - a detector that insists must not keep us from capturing
+        # Or: the main thread has ended, and with it the thread pool that resource detectors run in;
+        # a server in a thread of its own may still get its first request. Or: somebody watches
+        # the event loop for what blocks it, and the pool does for a moment.
+        logger.debug("resource detectors have failed: %s", type(error).__qualname__)
         unnamed = Resource({SERVICE_NAME: "unknown_service"})
         return unnamed.merge(OTELResourceDetector().detect()).merge(Resource(distro))

@@ -156,6 +156,8 @@ class Pipeline:
             # Last, so that every value masked above is known and leaves this text too.
             message = None if seen.error_message is None else self.clean_message(seen.error_message, tally)
             error = Error(self.clean_name(seen.error_type, tally), message)
+        elif seen.status is not None and seen.status >= 500:
+            error = Error(str(seen.status))  # as the conventions want it; there is no exception to name
         clean = calm and redactor.scrubbed(short, tally) == short
         name = _unchanged if clean else functools.partial(self._name, tally=tally)
         return Exchange(

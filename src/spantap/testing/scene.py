@@ -117,11 +117,13 @@ class Scene:
         status: what the reference servers answer without spantap, so that sameness means something;
             None when they need not answer.
         heavy: megabytes or seconds: only in the whole matrix.
+        fatal: some servers end of it; played last.
         varies: the app's notes depend on chance; only what the client saw is compared.
     """
 
     status: ClassVar[int | None] = 200
     heavy: ClassVar[bool] = False
+    fatal: ClassVar[bool] = False
     varies: ClassVar[bool] = False
     asgi: Any = None
     wsgi: Any = None

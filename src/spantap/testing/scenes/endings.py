@@ -89,7 +89,7 @@ class SystemExits(Scene):
     """`SystemExit`, which is no `Exception`"""
 
     status: ClassVar[int | None] = None
-    heavy: ClassVar[bool] = True  # some servers end
+    fatal: ClassVar[bool] = True
 
     def wsgi(self, environ: dict[str, Any], start_response: Any) -> Any:
         raise SystemExit(3)

@@ -1,0 +1,33 @@
+"""Trace and span ids that leave the app's random numbers alone.
+
+The SDK's come from the global generator of `random`: an app that has seeded it gets other numbers
+once it is traced, and one that seeds it anew in each request gives each of them the same ids.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from typing import Final
+
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+
+_RANDOM: Final = random.Random()  # noqa: S311 - ids are no secrets; seeded by the system
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_RANDOM.seed)  # or all workers would have the same ids
+
+
+class PrivateRandomIds(IdGenerator):
+    """Random in all bits, as the SDK's. Thread-safe, and different in each child process."""
+
+    def generate_span_id(self) -> int:
+        """64 random bits that are not all zero."""
+        return _RANDOM.getrandbits(64) or self.generate_span_id()
+
+    def generate_trace_id(self) -> int:
+        """128 random bits that are not all zero."""
+        return _RANDOM.getrandbits(128) or self.generate_trace_id()
+
+    def is_trace_id_random(self) -> bool:
+        """They are, so samplers may rely on it."""
+        return True
