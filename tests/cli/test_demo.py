@@ -167,8 +167,8 @@ def test_the_query_it_suggests_works(run: Run) -> None:
 
 
 def test_the_store_goes_where_it_is_told(tmp_path: Path) -> None:
-    """`--db` before the environment, the environment before the default."""
-    run = run_demo(tmp_path, "--db", "this.db", OTEL_PYTHON_SPANTAP_SQLITE_PATH="that.db")
+    """`--store` before the environment, the environment before the default."""
+    run = run_demo(tmp_path, "--store", "this.db", OTEL_PYTHON_SPANTAP_SQLITE_PATH="that.db")
 
     assert run.status == 0
     assert {name.partition(".")[0] for name in run.files} == {"this"}
@@ -177,7 +177,7 @@ def test_the_store_goes_where_it_is_told(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     """What is wrong, status 2, no traceback, no traffic."""
-    run = run_demo(tmp_path, "--db", "no/such/folder/spantap.db")
+    run = run_demo(tmp_path, "--store", "no/such/folder/spantap.db")
 
     assert run.status == 2
     assert "no/such/folder" in run.err

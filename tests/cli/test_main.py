@@ -33,6 +33,20 @@ def test_the_bare_command_prints_the_help(capsys: pytest.CaptureFixture[str]) ->
     assert "demo" in capsys.readouterr().out
 
 
+def test_an_error_cannot_write_to_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong name is repeated with its control characters spelled out, a line for each mistake."""
+    (tmp_path / "spantap.toml").write_text('"\\u001b[2J" = 1\nqueue_max_items = 0\n')
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["doctor"]) == 2
+
+    told = capsys.readouterr().err
+    assert "\x1b" not in told
+    assert len(told.splitlines()) == 3
+
+
 def test_help_and_version_need_no_extra(tmp_path: Path) -> None:
     """A core install is enough for both."""
     helped = without(*EXTRA, argv=[], folder=tmp_path)

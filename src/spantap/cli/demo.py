@@ -36,7 +36,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     summary = "serve a small shop, send it real traffic, and show what was captured"
     parser = commands.add_parser("demo", help=summary, description=f"{summary.capitalize()}.")
     parser.add_argument(
-        "--db",
+        "--store",
         type=Path,
         metavar="PATH",
         default=Path(os.environ.get("OTEL_PYTHON_SPANTAP_SQLITE_PATH") or "spantap.db"),
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     console = new_console()
     with console.status("a shop opens, and its customers come in ..."):
-        outcome = play(arguments.db)
+        outcome = play(arguments.store)
     show(console, outcome)
     return 0 if outcome.complete else 1
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from spantap.cli import demo, doctor, run, tail
+from spantap.cli.units import printable
 from spantap.model import SpantapError
 from spantap.version import __version__
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = arguments.run(arguments)
     except SpantapError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error), keep="\n"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
