@@ -61,6 +61,8 @@ class _Body:
 
     def close(self) -> None:
         """The server is done: pass it on."""
+        if self._iterator is not None:
+            self._iterator = iter(())  # as the server has dropped it: a generator in it ends before `close`
         close = getattr(self._result, "close", None)
         if close is None:
             return

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +59,13 @@ def wanted(*, heavy: bool = False) -> list[Scene]:
     return sorted(found, key=lambda each: each.fatal)
 
 
-def column(server: str, played: Sequence[Scene], app: str = "", plays: Collection[str] = ()) -> Column:
+# Nothing is sampled and nobody would take it: spans are made, and not kept.
+_UNSAMPLED: Final = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_TRACES_SAMPLER": "always_off"}
+
+
+def column(
+    server: str, played: Sequence[Scene], app: str = "", plays: Collection[str] = (), *, kept: bool = True
+) -> Column:
     """Play scenes on a server, with and without spantap, and compare.
 
     Args:
@@ -67,6 +73,7 @@ def column(server: str, played: Sequence[Scene], app: str = "", plays: Collectio
         played: the scenes.
         app: ``module:name`` of an app that plays them; the bare one for the server's protocol when empty.
         plays: the scenes that app knows.
+        kept: exchanges go to a store; otherwise nothing is sampled, and nothing kept.
     """
     protocol = "asgi" if server in ASGI else "wsgi"
     found = Column(f"{app.partition(':')[0].rpartition('.')[2]} on {server}" if app else server)
@@ -76,7 +83,7 @@ def column(server: str, played: Sequence[Scene], app: str = "", plays: Collectio
         log = Path(folder) / "log"
         with (
             _serving(server, app, Path(folder)) as plain,
-            _serving(server, app, Path(folder), store) as captured,
+            _serving(server, app, Path(folder), _stored_in(store) if kept else _UNSAMPLED) as captured,
         ):
             _compared(_WARMING, plain, captured, Column(""), {})
             for scene in played:
@@ -85,12 +92,19 @@ def column(server: str, played: Sequence[Scene], app: str = "", plays: Collectio
                     continue
                 found.cells[scene.name] = _compared(scene, plain, captured, found, called)
         found.log = log.read_text(errors="replace")
-        kept = _kept(store)
-    kept[_WARMING.name] = kept.get(_WARMING.name, 1) - 1
+        records = _records(store)
+    records[_WARMING.name] = records.get(_WARMING.name, 1) - 1
     for name, calls in called.items():
-        if kept.get(name, 0) != calls:
-            found.records[name] = (kept.get(name, 0), calls)
+        if records.get(name, 0) != (calls if kept else 0):
+            found.records[name] = (records.get(name, 0), calls)
     return found
+
+
+def _stored_in(store: Path) -> dict[str, str]:
+    return {
+        "OTEL_PYTHON_SPANTAP_SQLITE_PATH": str(store),
+        "OTEL_PYTHON_SPANTAP_EXCLUDE_METHODS": "NONE",
+    }
 
 
 def _compared(scene: Scene, plain: _Server, captured: _Server, found: Column, called: dict[str, int]) -> str:
@@ -114,7 +128,7 @@ def _masked(scene: Scene, seen: Seen) -> Seen:
     return Seen(seen.client, []) if scene.varies else seen
 
 
-def _kept(store: Path) -> dict[str, int]:
+def _records(store: Path) -> dict[str, int]:
     if not store.exists():
         return {}
     counts: dict[str, int] = {}
@@ -147,22 +161,23 @@ class _Server:
 
 
 @contextlib.contextmanager
-def _serving(server: str, app: str, folder: Path, store: Path | None = None) -> Iterator[_Server]:
-    """A server for the time of the block; captured when there is a store."""
-    stage = folder / ("stage" if store is None else "captured-stage")
+def _serving(
+    server: str, app: str, folder: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[_Server]:
+    """A server for the time of the block; captured when there are settings."""
+    stage = folder / ("stage" if settings is None else "captured-stage")
     stage.mkdir()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     environ["PYTHONHASHSEED"] = "0"
     environ[FOLDER] = str(stage)
     environ["HOME"] = str(folder)  # servers keep things there
     command = [sys.executable, "-m", "spantap.testing.serve", server]
-    if store is not None:
-        environ["OTEL_PYTHON_SPANTAP_SQLITE_PATH"] = str(store)
-        environ["OTEL_PYTHON_SPANTAP_EXCLUDE_METHODS"] = "NONE"
+    if settings is not None:
+        environ.update(settings)
         command.append("--capture")
     if app:
         command += ["--app", app]
-    log = folder / ("log" if store is not None else "plain-log")
+    log = folder / ("log" if settings is not None else "plain-log")
     with log.open("wb") as errors:
         process = subprocess.Popen(
             command, env=environ, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors

@@ -27,6 +27,16 @@ def test_nothing_differs(server: str) -> None:
 
 
 @pytest.mark.parametrize("server", _REFERENCE)
+def test_nothing_differs_where_nothing_is_kept(server: str) -> None:
+    """Nor when no trace is sampled and nobody would take the exchange."""
+    found = column(server, wanted(), kept=False)
+
+    assert found.differences == {}
+    assert found.records == {}
+    assert "spantap failed" not in found.log
+
+
+@pytest.mark.parametrize("server", _REFERENCE)
 def test_the_scenes_are_played(server: str) -> None:
     """Without spantap the answers are what they are meant to be, so that sameness means something."""
     found = column(server, [each for each in wanted() if each.status is not None])
