@@ -5,7 +5,6 @@ Every function returns when `stop` was called by somebody who was given it: see 
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import signal
@@ -113,10 +112,12 @@ def _gunicorn(worker: str) -> Start:
 def _waitress(make: Callable[[], Any], listener: socket.socket, on_stop: Any) -> None:
     import waitress
 
+    # A background job of a shell ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     server: Any = waitress.create_server(make(), sockets=[listener], threads=8)
-    on_stop(server.close)
-    with contextlib.suppress(OSError):  # its way to end when another thread closes it
-        server.run()
+    main = os.getpid()
+    on_stop(lambda: os.kill(main, signal.SIGINT))
+    server.run()
 
 
 def _werkzeug(make: Callable[[], Any], listener: socket.socket, on_stop: Any) -> None:
