@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+from spantap.capture.multipart import FormReader, Part, boundary_of
 from spantap.model import Collected
 
 Chunk = bytes | bytearray | memoryview
 
 
+@dataclass(frozen=True, slots=True)
+class CollectedForm(Collected):
+    """A form with files that is longer than the cap: its parts instead of its bytes.
+
+    Attributes:
+        boundary: what stood between the parts.
+        parts: all of them, files without their content.
+        failed: why the parts are not all of it (``truncated``, ``malformed``).
+    """
+
+    boundary: bytes = b""
+    parts: tuple[Part, ...] = ()
+    failed: str | None = None
+
+
 class BodyRecorder:
     """Copies the first bytes of a body as its chunks pass, and counts the rest.
+
+    A form with files (``multipart/form-data``) that is longer than the cap is taken apart as it
+    passes: what is kept then are its fields, and the names and sizes of its files.
 
     Not thread-safe: one message body passes one chunk at a time. `collected` may be called
     while the body still passes.
@@ -19,7 +40,7 @@ class BodyRecorder:
         whole: set by the door when the last byte has passed.
     """
 
-    __slots__ = ("_cap", "_chunks", "_kept", "missing", "size", "whole")
+    __slots__ = ("_cap", "_chunks", "_form", "_full", "_kept", "missing", "size", "whole")
 
     def __init__(self, cap: int) -> None:
         """Args:
@@ -28,24 +49,55 @@ class BodyRecorder:
         self._cap = cap
         self._chunks: list[bytes] = []
         self._kept = 0
+        self._full = not cap
+        self._form: FormReader | None = None
         self.size = 0
         self.missing: str | None = None
         self.whole = False
 
     def chunk(self, data: Chunk) -> None:
         """Take note of bytes that pass. The data is copied unless it is immutable and kept whole."""
-        length = len(data)
+        length = len(data) if type(data) is bytes else memoryview(data).nbytes
         self.size += length
-        room = self._cap - self._kept
-        if room <= 0 or not length:
+        if self._full:
+            if self._form is not None:
+                self._form.feed(data)
+        elif length <= self._cap - self._kept:
+            if length:
+                # A bytearray or memoryview may change or be released after we return: copied.
+                self._chunks.append(bytes(data))
+                self._kept += length
+        else:
+            self._fill(data)
+
+    def _fill(self, data: Chunk) -> None:
+        """The chunk that passes the cap: keep its beginning, or begin to take a form apart."""
+        self._full = True
+        # A slice of bytes is a copy, so a kept beginning never pins a large chunk.
+        beginning = bytes(memoryview(data).cast("B")[: self._cap - self._kept])
+        kept = b"".join((*self._chunks, beginning))
+        boundary = boundary_of(kept)
+        if boundary is None:
+            self._chunks = [kept]
             return
-        # A slice of bytes is a copy, so a kept beginning never pins a large chunk; a bytearray
-        # or memoryview may change or be released after we return, so it is copied too.
-        self._chunks.append(bytes(data) if length <= room else bytes(data[:room]))
-        self._kept += min(length, room)
+        self._form = FormReader(boundary, self._cap)
+        for each in (*self._chunks, data):
+            self._form.feed(each)
+        self._chunks = []
 
     def collected(self) -> Collected:
         """What was kept so far."""
+        form = self._form
+        if form is not None:
+            return CollectedForm(
+                size=self.size,
+                missing=self.missing,
+                whole=self.whole,
+                boundary=form.boundary,
+                # Copied: while the body passes, the last part still grows.
+                parts=tuple([replace(part) for part in form.parts]),
+                failed=form.failed or (None if form.ended else "malformed"),
+            )
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         return Collected(data=data, size=self.size, missing=self.missing, whole=self.whole)

@@ -272,7 +272,7 @@ def _body(
         if lower == "content-type":
             content_type = value
         elif lower == "content-encoding":
-            content_encoding = value
+            content_encoding = value if content_encoding is None else f"{content_encoding}, {value}"
         elif lower == "content-length":
             content_length = value
     if not collected.size and collected.missing is None:

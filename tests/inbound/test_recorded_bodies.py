@@ -1,0 +1,223 @@
+"""What is recorded of bodies, asked of real apps through both doors on real servers.
+
+Each body goes both ways: the app answers with the bytes it was sent and the same header fields.
+"""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fastapi
+import flask
+import pytest
+import uvicorn
+import waitress
+from opentelemetry.sdk.trace import TracerProvider
+
+import spantap
+from packing import PACKED, field, file, form
+from spantap.export.jsonl import JSONLSink
+from spantap.export.memory import MemorySink
+from spantap.export.sqlite import SQLiteSink
+from spantap.model import Body, Exchange
+
+SECRET = "hunter2hunter2"
+MASK = "[REDACTED]"
+JSON = "application/json"
+FORM = "multipart/form-data; boundary=xYz"
+COPIED = ("content-type", "content-encoding")
+
+
+def with_fastapi() -> fastapi.FastAPI:
+    app = fastapi.FastAPI()
+
+    @app.post("/echo/{case}")
+    async def echo(case: str, request: fastapi.Request) -> fastapi.responses.StreamingResponse:
+        body = await request.body()
+
+        async def chunks() -> Any:
+            for start in range(0, len(body), 5000):
+                yield body[start : start + 5000]
+
+        headers = {name: request.headers[name] for name in COPIED if name in request.headers}
+        return fastapi.responses.StreamingResponse(chunks(), headers=headers)
+
+    return app
+
+
+def with_flask() -> flask.Flask:
+    app = flask.Flask("bodies")
+
+    @app.post("/echo/<case>")
+    def echo(case: str) -> flask.Response:
+        body = flask.request.get_data()
+        headers = {name: flask.request.headers[name] for name in COPIED if name in flask.request.headers}
+        return flask.Response((body[at : at + 5000] for at in range(0, len(body), 5000)), headers=headers)
+
+    return app
+
+
+class Apps:
+    """Both apps on their servers, captured into two stores."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.memory = MemorySink()
+        stores = SQLiteSink(folder / "traffic.db"), JSONLSink(folder / "traffic.jsonl")
+        self.handle = spantap.configure(
+            destinations=[self.memory, *stores],
+            tracer_provider=TracerProvider(shutdown_on_exit=False),
+        )
+        self._cases = itertools.count()
+        self._uvicorn = uvicorn.Server(
+            uvicorn.Config(spantap.instrument_app(with_fastapi()), port=0, log_level="warning")
+        )
+        threading.Thread(target=self._uvicorn.run, daemon=True).start()
+        self._waitress = waitress.create_server(spantap.instrument_app(with_flask()), port=0, threads=4)
+        threading.Thread(target=self._waitress.run, daemon=True).start()
+        while not self._uvicorn.started:
+            time.sleep(0.01)
+        (listener,) = self._uvicorn.servers
+        self.ports = {
+            "asgi": listener.sockets[0].getsockname()[1],
+            "wsgi": self._waitress.effective_port,
+        }
+
+    def close(self) -> None:
+        self._uvicorn.should_exit = True
+        self._waitress.close()
+        self.handle.shutdown(5)
+
+    def echo(self, door: str, body: bytes, headers: dict[str, str]) -> Exchange:
+        """The record of a body that was sent and came back unharmed."""
+        path = f"/echo/{next(self._cases)}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[door], timeout=60)
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (200, body)
+        finally:
+            connection.close()
+        deadline = time.monotonic() + 60
+        while True:  # the client has its answer a little before we are done
+            self.handle.flush(30)
+            found = [each for each in self.memory.read() if each.request.path == path]
+            if found:
+                return found[0]
+            assert time.monotonic() < deadline, path
+            time.sleep(0.01)
+
+    def stored(self) -> bytes:
+        """Every byte on disk."""
+        return b"".join(each.read_bytes() for each in self.folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apps]:
+    made = Apps(tmp_path_factory.mktemp("apps"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["asgi", "wsgi"])
+def door(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def both(apps: Apps, door: str, body: bytes, content_type: str, coding: str | None = None) -> Body:
+    """What is recorded of the body, the same on its way there and back; no secret is stored with it."""
+    headers = {"Content-Type": content_type}
+    if coding is not None:
+        headers["Content-Encoding"] = coding
+    exchange = apps.echo(door, body, headers)
+    assert exchange.request.body == exchange.response.body
+    assert exchange.request.body.size == len(body)
+    stored = apps.stored()
+    for encoding in ("utf-8", "utf-16-le", "utf-16-be", "utf-32-le"):
+        assert SECRET.encode(encoding) not in stored
+    assert body not in stored or SECRET.encode() not in body
+    return exchange.request.body
+
+
+@pytest.mark.parametrize(("coding", "pack"), PACKED.values(), ids=PACKED)
+def test_packed_bodies_are_read_and_cleaned(apps: Apps, door: str, coding: str, pack: Any) -> None:
+    """Any coding, any order: the text is shown, the secret is not, the size is that of the wire."""
+    body = both(apps, door, pack(b'{"password":"%s","n":1}' % SECRET.encode()), JSON, coding)
+
+    assert body.content == '{"password":"[REDACTED]","n":1}'
+
+
+@pytest.mark.parametrize("name", ["gzip", "deflate", "br", "zstd"])
+def test_bombs_and_broken_ones_are_withheld(apps: Apps, door: str, name: str) -> None:
+    """Ten megabytes in ten kilobytes, a cut stream, an unknown coding: a reason instead of a body."""
+    coding, pack = PACKED[name]
+    secret = pack(b'{"password":"%s"}' % SECRET.encode())
+
+    assert both(apps, door, pack(b"\0" * 10_000_000), JSON, coding).withheld == "truncated"
+    assert both(apps, door, secret[:-1], JSON, coding).withheld == "corrupt"
+    assert both(apps, door, secret, JSON, "rot13").withheld == "content-coding"
+
+
+@pytest.mark.parametrize("size", [0, 40, 5_000_000])
+def test_forms_are_fields_and_files(apps: Apps, door: str, size: int) -> None:
+    """Fields before and behind a file of any size; its name, type and size, never its content."""
+    upload = form(
+        field("title", b"Cats"),
+        field("password", SECRET.encode()),
+        file("photo", "cat.png", (SECRET.encode() * size)[:size]),
+        field("settings", b'{"api_key":"%s","size":3}' % SECRET.encode()),
+    )
+    body = both(apps, door, upload, FORM)
+
+    assert isinstance(body.content, str)
+    assert json.loads(body.content) == [
+        {"name": "title", "value": "Cats"},
+        {"name": "password", "value": MASK},
+        {"name": "photo", "filename": "cat.png", "content_type": "image/png", "size": size},
+        {"name": "settings", "value": '{"api_key":"[REDACTED]","size":3}'},
+    ]
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1", "utf-16", "utf-16le", "utf-32be", None])
+def test_charsets_are_read_and_cleaned(apps: Apps, door: str, charset: str | None) -> None:
+    """JSON in the charset it names, or, naming none, in UTF-16 without a mark."""
+    text = f'{{"café":"é","password":"{SECRET}"}}'
+    named = f"{JSON}; charset={charset}" if charset else JSON
+    body = both(apps, door, text.encode(charset or "utf-16le"), named)
+
+    assert body.content == '{"café":"é","password":"[REDACTED]"}'
+
+
+@pytest.mark.parametrize(
+    ("reason", "data", "content_type"),
+    [
+        ("charset", b"\xff\xfe\xfd" + SECRET.encode(), "text/plain"),
+        ("charset", b'{"a":"\xff","password":"%s"}' % SECRET.encode(), JSON),
+        ("charset", f"pin={SECRET}".encode("utf-16-le"), "text/plain"),
+        ("charset", SECRET.encode(), "text/plain; charset=klingon"),
+        ("binary", b"\x89PNG\r\n" + SECRET.encode(), "image/png"),
+        ("binary", b"\x0a\x0e" + SECRET.encode(), "application/x-protobuf"),
+        ("multipart", b"--b\r\n\r\n%s\r\n--b--" % SECRET.encode(), "multipart/mixed; boundary=b"),
+        ("truncated", b'{"password":"%s"}' % (SECRET.encode() * 2000), JSON),
+    ],
+)
+def test_what_cannot_be_read_is_withheld(
+    apps: Apps, door: str, reason: str, data: bytes, content_type: str
+) -> None:
+    """Invalid, binary, unknown or too long: the size and the reason."""
+    assert both(apps, door, data, content_type) == Body(None, len(data), False, reason)
+
+
+@pytest.mark.parametrize("size", [16 * 1024, 16 * 1024 + 1, 20 * 1024])
+def test_longer_than_the_limit_is_cut_and_says_so(apps: Apps, door: str, size: int) -> None:
+    """The first 16 KiB are shown, a byte more is flagged; the size is the true one."""
+    body = both(apps, door, b"x" * size, "text/plain")
+
+    assert body == Body("x" * 16 * 1024, size, size > 16 * 1024)
