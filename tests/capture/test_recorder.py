@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -43,6 +44,21 @@ def test_what_is_kept_is_a_copy() -> None:
     buffer[:] = b"other"
 
     assert recorder.collected().data == b"first"
+
+
+def test_a_stream_of_small_chunks_costs_what_it_holds() -> None:
+    """A thousand events kept are one object, not a thousand: streams stay open for long."""
+    tracemalloc.start()
+    try:
+        recorder = BodyRecorder(20 * 1024)
+        for number in range(1000):
+            recorder.chunk(b"data: %06d\n\n" % number)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert recorder.size == 14_000
+    assert held < 1.5 * recorder.size
 
 
 def test_nothing_is_kept_without_a_cap() -> None:

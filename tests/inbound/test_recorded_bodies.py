@@ -5,100 +5,68 @@ Each body goes both ways: the app answers with the bytes it was sent and the sam
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
-import threading
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fastapi
-import flask
 import pytest
-import uvicorn
-import waitress
-from opentelemetry.sdk.trace import TracerProvider
 
-import spantap
 from packing import PACKED, field, file, form
-from spantap.export.jsonl import JSONLSink
-from spantap.export.memory import MemorySink
 from spantap.export.sqlite import SQLiteSink
 from spantap.model import Body, Exchange
 
+TESTS = Path(__file__).parent.parent
+SERVERS = {"asgi": "uvicorn-httptools", "wsgi": "waitress"}
 SECRET = "hunter2hunter2"
 MASK = "[REDACTED]"
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=xYz"
-COPIED = ("content-type", "content-encoding")
-
-
-def with_fastapi() -> fastapi.FastAPI:
-    app = fastapi.FastAPI()
-
-    @app.post("/echo/{case}")
-    async def echo(case: str, request: fastapi.Request) -> fastapi.responses.StreamingResponse:
-        body = await request.body()
-
-        async def chunks() -> Any:
-            for start in range(0, len(body), 5000):
-                yield body[start : start + 5000]
-
-        headers = {name: request.headers[name] for name in COPIED if name in request.headers}
-        return fastapi.responses.StreamingResponse(chunks(), headers=headers)
-
-    return app
-
-
-def with_flask() -> flask.Flask:
-    app = flask.Flask("bodies")
-
-    @app.post("/echo/<case>")
-    def echo(case: str) -> flask.Response:
-        body = flask.request.get_data()
-        headers = {name: flask.request.headers[name] for name in COPIED if name in flask.request.headers}
-        return flask.Response((body[at : at + 5000] for at in range(0, len(body), 5000)), headers=headers)
-
-    return app
 
 
 class Apps:
-    """Both apps on their servers, captured into two stores."""
+    """Both apps on their servers, each captured into two stores."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.memory = MemorySink()
-        stores = SQLiteSink(folder / "traffic.db"), JSONLSink(folder / "traffic.jsonl")
-        self.handle = spantap.configure(
-            destinations=[self.memory, *stores],
-            tracer_provider=TracerProvider(shutdown_on_exit=False),
-        )
+        self._folder = folder
         self._cases = itertools.count()
-        self._uvicorn = uvicorn.Server(
-            uvicorn.Config(spantap.instrument_app(with_fastapi()), port=0, log_level="warning")
-        )
-        threading.Thread(target=self._uvicorn.run, daemon=True).start()
-        self._waitress = waitress.create_server(spantap.instrument_app(with_flask()), port=0, threads=4)
-        threading.Thread(target=self._waitress.run, daemon=True).start()
-        while not self._uvicorn.started:
-            time.sleep(0.01)
-        (listener,) = self._uvicorn.servers
-        self.ports = {
-            "asgi": listener.sockets[0].getsockname()[1],
-            "wsgi": self._waitress.effective_port,
+        self._servers = {door: self._serve(door, server) for door, server in SERVERS.items()}
+        self._ports = {
+            door: int(each.stdout.readline()) for door, each in self._servers.items() if each.stdout
         }
 
+    def _serve(self, door: str, server: str) -> subprocess.Popen[str]:
+        command = ["-m", "spantap.testing.serve", server, "--app", f"echo_apps:{door}", "--capture"]
+        stores = {"SQLITE": f"{door}.db", "JSONL": f"{door}.jsonl"}
+        return subprocess.Popen(
+            [sys.executable, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=self._folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(TESTS),
+                "OTEL_BSP_SCHEDULE_DELAY": "20",
+                **{f"OTEL_PYTHON_SPANTAP_{kind}_PATH": name for kind, name in stores.items()},
+            },
+        )
+
     def close(self) -> None:
-        self._uvicorn.should_exit = True
-        self._waitress.close()
-        self.handle.shutdown(5)
+        for each in self._servers.values():
+            each.communicate(timeout=60)
 
     def echo(self, door: str, body: bytes, headers: dict[str, str]) -> Exchange:
         """The record of a body that was sent and came back unharmed."""
         path = f"/echo/{next(self._cases)}"
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[door], timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self._ports[door], timeout=60)
         try:
             connection.request("POST", path, body, headers)
             answer = connection.getresponse()
@@ -106,17 +74,17 @@ class Apps:
         finally:
             connection.close()
         deadline = time.monotonic() + 60
-        while True:  # the client has its answer a little before we are done
-            self.handle.flush(30)
-            found = [each for each in self.memory.read() if each.request.path == path]
-            if found:
-                return found[0]
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                for each in SQLiteSink(self._folder / f"{door}.db").read(limit=1):
+                    if each.request.path == path:
+                        return each
             assert time.monotonic() < deadline, path
             time.sleep(0.01)
 
     def stored(self) -> bytes:
         """Every byte on disk."""
-        return b"".join(each.read_bytes() for each in self.folder.iterdir())
+        return b"".join(each.read_bytes() for each in self._folder.iterdir())
 
 
 @pytest.fixture(scope="module")

@@ -40,14 +40,15 @@ class BodyRecorder:
         whole: set by the door when the last byte has passed.
     """
 
-    __slots__ = ("_cap", "_chunks", "_form", "_full", "_kept", "missing", "size", "whole")
+    __slots__ = ("_cap", "_data", "_form", "_full", "_kept", "missing", "size", "whole")
 
     def __init__(self, cap: int) -> None:
         """Args:
         cap: bytes to keep at most.
         """
         self._cap = cap
-        self._chunks: list[bytes] = []
+        # One object, not one for each chunk: an event stream has many, and stays open for long.
+        self._data: bytes | bytearray = b""
         self._kept = 0
         self._full = not cap
         self._form: FormReader | None = None
@@ -56,34 +57,38 @@ class BodyRecorder:
         self.whole = False
 
     def chunk(self, data: Chunk) -> None:
-        """Take note of bytes that pass. The data is copied unless it is immutable and kept whole."""
+        """Take note of bytes that pass. They are copied, unless they are all so far and immutable."""
         length = len(data) if type(data) is bytes else memoryview(data).nbytes
         self.size += length
         if self._full:
             if self._form is not None:
                 self._form.feed(data)
         elif length <= self._cap - self._kept:
-            if length:
-                # A bytearray or memoryview may change or be released after we return: copied.
-                self._chunks.append(bytes(data))
-                self._kept += length
+            if not self._kept:
+                self._data = bytes(data)
+            elif length:
+                self._growing().extend(memoryview(data).cast("B"))
+            self._kept += length
         else:
             self._fill(data)
+
+    def _growing(self) -> bytearray:
+        if not isinstance(self._data, bytearray):
+            self._data = bytearray(self._data)
+        return self._data
 
     def _fill(self, data: Chunk) -> None:
         """The chunk that passes the cap: keep its beginning, or begin to take a form apart."""
         self._full = True
-        # A slice of bytes is a copy, so a kept beginning never pins a large chunk.
-        beginning = bytes(memoryview(data).cast("B")[: self._cap - self._kept])
-        kept = b"".join((*self._chunks, beginning))
-        boundary = boundary_of(kept)
-        if boundary is None:
-            self._chunks = [kept]
-            return
-        self._form = FormReader(boundary, self._cap)
-        for each in (*self._chunks, data):
-            self._form.feed(each)
-        self._chunks = []
+        before = bytes(self._data)
+        # Joined, the beginning is a copy, which never pins a large chunk.
+        self._data = b"".join((before, memoryview(data).cast("B")[: self._cap - self._kept]))
+        boundary = boundary_of(self._data)
+        if boundary is not None:
+            self._data = b""
+            self._form = FormReader(boundary, self._cap)
+            self._form.feed(before)
+            self._form.feed(data)
 
     def collected(self) -> Collected:
         """What was kept so far."""
@@ -98,6 +103,4 @@ class BodyRecorder:
                 parts=tuple([replace(part) for part in form.parts]),
                 failed=form.failed or (None if form.ended else "malformed"),
             )
-        chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        return Collected(data=data, size=self.size, missing=self.missing, whole=self.whole)
+        return Collected(data=bytes(self._data), size=self.size, missing=self.missing, whole=self.whole)
