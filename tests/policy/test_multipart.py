@@ -79,7 +79,7 @@ def test_an_upload_costs_no_memory() -> None:
         recorder.chunk(b"x" * 100_000)
         held = recorder._form
         assert held is None or len(held._rest) < 100
-    assert recorder._data == b""
+    assert recorder._chunks == []
 
 
 @pytest.mark.parametrize("packed", ["gzip", "br", "zstd"])

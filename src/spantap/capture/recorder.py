@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from spantap.capture.multipart import FormReader, Part, boundary_of
 from spantap.model import Collected
 
 Chunk = bytes | bytearray | memoryview
+
+_SMALL: Final = 256  # bytes; a chunk costs some sixty beside them
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,14 @@ class BodyRecorder:
         whole: set by the door when the last byte has passed.
     """
 
-    __slots__ = ("_cap", "_data", "_form", "_full", "_kept", "missing", "size", "whole")
+    __slots__ = ("_cap", "_chunks", "_form", "_full", "_kept", "missing", "size", "whole")
 
     def __init__(self, cap: int) -> None:
         """Args:
         cap: bytes to keep at most.
         """
         self._cap = cap
-        # One object, not one for each chunk: an event stream has many, and stays open for long.
-        self._data: bytes | bytearray = b""
+        self._chunks: list[bytes | bytearray] = []
         self._kept = 0
         self._full = not cap
         self._form: FormReader | None = None
@@ -58,37 +60,42 @@ class BodyRecorder:
 
     def chunk(self, data: Chunk) -> None:
         """Take note of bytes that pass. They are copied, unless they are all so far and immutable."""
-        length = len(data) if type(data) is bytes else memoryview(data).nbytes
+        if type(data) is not bytes:
+            data = memoryview(data).cast("B")  # of something wider, bytes are counted, not items
+        length = len(data)
         self.size += length
         if self._full:
             if self._form is not None:
                 self._form.feed(data)
         elif length <= self._cap - self._kept:
-            if not self._kept:
-                self._data = bytes(data)
-            elif length:
-                self._growing().extend(memoryview(data).cast("B"))
+            if length:
+                self._keep(data, length)
             self._kept += length
         else:
             self._fill(data)
 
-    def _growing(self) -> bytearray:
-        if not isinstance(self._data, bytearray):
-            self._data = bytearray(self._data)
-        return self._data
+    def _keep(self, data: bytes | memoryview, length: int) -> None:
+        chunks = self._chunks
+        if length >= _SMALL or not chunks:
+            chunks.append(bytes(data))
+        # An event stream has many and stays open for long: small ones are one object together.
+        elif type(chunks[-1]) is bytearray:
+            chunks[-1] += data
+        else:
+            chunks.append(bytearray(data))
 
-    def _fill(self, data: Chunk) -> None:
+    def _fill(self, data: bytes | memoryview) -> None:
         """The chunk that passes the cap: keep its beginning, or begin to take a form apart."""
         self._full = True
-        before = bytes(self._data)
-        # Joined, the beginning is a copy, which never pins a large chunk.
-        self._data = b"".join((before, memoryview(data).cast("B")[: self._cap - self._kept]))
-        boundary = boundary_of(self._data)
+        chunks = self._chunks
+        # A slice of bytes is a copy, so a kept beginning never pins a large chunk.
+        self._chunks = [*chunks, bytes(data[: self._cap - self._kept])]
+        boundary = boundary_of(b"".join(self._chunks))
         if boundary is not None:
-            self._data = b""
+            self._chunks = []
             self._form = FormReader(boundary, self._cap)
-            self._form.feed(before)
-            self._form.feed(data)
+            for each in (*chunks, data):
+                self._form.feed(each)
 
     def collected(self) -> Collected:
         """What was kept so far."""
@@ -103,4 +110,6 @@ class BodyRecorder:
                 parts=tuple([replace(part) for part in form.parts]),
                 failed=form.failed or (None if form.ended else "malformed"),
             )
-        return Collected(data=bytes(self._data), size=self.size, missing=self.missing, whole=self.whole)
+        chunks = self._chunks
+        data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+        return Collected(data=data, size=self.size, missing=self.missing, whole=self.whole)

@@ -55,17 +55,19 @@ def text_of(
     Raises:
         Withheld: ``charset``: unknown, or not that of these bytes. ``binary``: no text.
     """
-    codec = None
+    codec: str | None
     if data.startswith(_MARKS):
         codec = next(codec for mark, codec in _MARKED if data.startswith(mark))
     elif json_text and charset is None and b"\0" in data[:4]:
         codec = json.detect_encoding(data)
     elif sniff and b"\0" in data:
         raise Withheld("binary")
+    elif not charset:
+        codec = "utf-8"
     else:
-        codec = _CODECS.get((charset or "utf-8").strip("'").lower().replace("_", "-"))
-    if codec is None:
-        raise Withheld("charset")
+        codec = _CODECS.get(charset.strip("'").lower().replace("_", "-"))
+        if codec is None:
+            raise Withheld("charset")
     try:
         text = data.decode(codec)
     except UnicodeError:

@@ -34,15 +34,16 @@ def decoded(data: bytes, content_encoding: str | None, most: int) -> bytes:
             early. ``content-coding``: nobody here knows the coding, or there are too many.
             ``compression-extra``: the coding needs ``pip install "spantap[compression]"``.
     """
-    codings = [each.strip().lower() for each in content_encoding.split(",")] if content_encoding else []
-    codings = [each for each in codings if each not in ("", "identity")]
-    if len(codings) > _MOST_CODINGS:
-        raise Withheld("content-coding")
-    for coding in reversed(codings):
-        unpack = _UNPACK.get(coding)
-        if unpack is None:
+    if content_encoding:
+        codings = [each.strip().lower() for each in content_encoding.split(",")]
+        codings = [each for each in codings if each not in ("", "identity")]
+        if len(codings) > _MOST_CODINGS:
             raise Withheld("content-coding")
-        data = unpack(data, most)
+        for coding in reversed(codings):
+            unpack = _UNPACK.get(coding)
+            if unpack is None:
+                raise Withheld("content-coding")
+            data = unpack(data, most)
     if len(data) > most:
         raise Withheld("truncated")
     return data
