@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from typing import Any
 
 import orjson
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from spantap.codec.attributes import encode
 from spantap.codec.record import to_record
-from spantap.model import Error, Observation
+from spantap.model import Body, Error, Observation
 from spantap.model.observation import Collected
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.redact import Redactor, Tally
@@ -54,6 +56,27 @@ def test_whatever_was_seen_can_be_written_by_every_destination(facts: dict[str, 
     for value in encode(exchange).values():
         texts = value if isinstance(value, tuple) else [value]
         assert all(str(text).encode() is not None for text in texts)
+
+
+def test_the_answer_to_head_has_no_body() -> None:
+    """An app may give one, or a length, or nothing to the end: none of it goes over the wire."""
+    for answer in (Collected(b"{}", 2), Collected(b"", 0, whole=False), Collected(b"", 0, "file")):
+        headers = [("content-length", "2"), ("content-type", "application/json")]
+        seen = observed(method="HEAD", response_body=answer, response_headers=headers)
+        assert PIPELINE.run(seen).response.body == Body()
+
+
+def test_codings_in_several_field_lines_are_one_list() -> None:
+    """RFC 9110, section 5.3: the lines stand for one, in their order."""
+    packed = zlib.compress(gzip.compress(b'{"a":1}'))
+    headers = [
+        ("content-type", "application/json"),
+        ("content-encoding", "gzip"),
+        ("Content-Encoding", "deflate"),
+    ]
+    seen = observed(request_body=Collected(packed, len(packed)), request_headers=headers)
+
+    assert PIPELINE.run(seen).request.body == Body('{"a":1}', len(packed))
 
 
 def test_a_body_with_half_a_character_can_be_written() -> None:

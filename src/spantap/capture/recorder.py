@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Final
+
+from spantap.capture.multipart import FormReader, Part, boundary_of
 from spantap.model import Collected
 
 Chunk = bytes | bytearray | memoryview
 
+_SMALL: Final = 256  # bytes; a chunk costs some sixty beside them
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedForm(Collected):
+    """A form with files that is longer than the cap: its parts instead of its bytes.
+
+    Attributes:
+        boundary: what stood between the parts.
+        parts: all of them, files without their content.
+        failed: why the parts are not all of it (``truncated``, ``malformed``).
+    """
+
+    boundary: bytes = b""
+    parts: tuple[Part, ...] = ()
+    failed: str | None = None
+
 
 class BodyRecorder:
     """Copies the first bytes of a body as its chunks pass, and counts the rest.
+
+    A form with files (``multipart/form-data``) that is longer than the cap is taken apart as it
+    passes: what is kept then are its fields, and the names and sizes of its files.
 
     Not thread-safe: one message body passes one chunk at a time. `collected` may be called
     while the body still passes.
@@ -19,33 +43,73 @@ class BodyRecorder:
         whole: set by the door when the last byte has passed.
     """
 
-    __slots__ = ("_cap", "_chunks", "_kept", "missing", "size", "whole")
+    __slots__ = ("_cap", "_chunks", "_form", "_full", "_kept", "missing", "size", "whole")
 
     def __init__(self, cap: int) -> None:
         """Args:
         cap: bytes to keep at most.
         """
         self._cap = cap
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._kept = 0
+        self._full = not cap
+        self._form: FormReader | None = None
         self.size = 0
         self.missing: str | None = None
         self.whole = False
 
     def chunk(self, data: Chunk) -> None:
-        """Take note of bytes that pass. The data is copied unless it is immutable and kept whole."""
+        """Take note of bytes that pass. They are copied, unless they are all so far and immutable."""
+        if type(data) is not bytes:
+            data = memoryview(data).cast("B")  # of something wider, bytes are counted, not items
         length = len(data)
         self.size += length
-        room = self._cap - self._kept
-        if room <= 0 or not length:
-            return
-        # A slice of bytes is a copy, so a kept beginning never pins a large chunk; a bytearray
-        # or memoryview may change or be released after we return, so it is copied too.
-        self._chunks.append(bytes(data) if length <= room else bytes(data[:room]))
-        self._kept += min(length, room)
+        if self._full:
+            if self._form is not None:
+                self._form.feed(data)
+        elif length <= self._cap - self._kept:
+            if length:
+                self._keep(data, length)
+            self._kept += length
+        else:
+            self._fill(data)
+
+    def _keep(self, data: bytes | memoryview, length: int) -> None:
+        chunks = self._chunks
+        if length >= _SMALL or not chunks:
+            chunks.append(bytes(data))
+        # An event stream has many and stays open for long: small ones are one object together.
+        elif type(chunks[-1]) is bytearray:
+            chunks[-1] += data
+        else:
+            chunks.append(bytearray(data))
+
+    def _fill(self, data: bytes | memoryview) -> None:
+        """The chunk that passes the cap: keep its beginning, or begin to take a form apart."""
+        self._full = True
+        chunks = self._chunks
+        # A slice of bytes is a copy, so a kept beginning never pins a large chunk.
+        self._chunks = [*chunks, bytes(data[: self._cap - self._kept])]
+        boundary = boundary_of(b"".join(self._chunks))
+        if boundary is not None:
+            self._chunks = []
+            self._form = FormReader(boundary, self._cap)
+            for each in (*chunks, data):
+                self._form.feed(each)
 
     def collected(self) -> Collected:
         """What was kept so far."""
+        form = self._form
+        if form is not None:
+            return CollectedForm(
+                size=self.size,
+                missing=self.missing,
+                whole=self.whole,
+                boundary=form.boundary,
+                # Copied: while the body passes, the last part still grows.
+                parts=tuple([replace(part) for part in form.parts]),
+                failed=form.failed or (None if form.ended else "malformed"),
+            )
         chunks = self._chunks
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
         return Collected(data=data, size=self.size, missing=self.missing, whole=self.whole)

@@ -28,7 +28,7 @@ from spantap.model import (
     Timing,
 )
 from spantap.model.exchange import NOBODY
-from spantap.model.observation import Collected
+from spantap.model.observation import NOTHING, Collected
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.redact import Redactor, Tally
 from spantap.policy.redact.rules import compile_names
@@ -147,9 +147,9 @@ class Pipeline:
         request_headers, request_dropped = self._headers(asked, tally, quiet=quiet)
         request_body = _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
         response_headers, response_dropped = self._headers(answered, tally, quiet=quiet, echoes=True)
-        response_body = _body(
-            seen.response_body, seen.response_headers, self._response_limits, redactor, tally
-        )
+        # Whatever the app gives in answer to HEAD, the server keeps to itself.
+        answer = NOTHING if seen.method == "HEAD" else seen.response_body
+        response_body = _body(answer, seen.response_headers, self._response_limits, redactor, tally)
         metadata = _metadata(seen.metadata, redactor, tally)
         error = None
         if seen.error_type is not None:
@@ -272,7 +272,7 @@ def _body(
         if lower == "content-type":
             content_type = value
         elif lower == "content-encoding":
-            content_encoding = value
+            content_encoding = value if content_encoding is None else f"{content_encoding}, {value}"
         elif lower == "content-length":
             content_length = value
     if not collected.size and collected.missing is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from spantap.policy.redact.echo import clean_echoes
-from spantap.policy.redact.form import clean_pairs, looks_sensitive
+from spantap.policy.redact.form import clean_fields, clean_pairs, looks_sensitive
 from spantap.policy.redact.headers import clean_headers, plain_values
 from spantap.policy.redact.json import clean_json
 from spantap.policy.redact.keys import SensitiveNames, squashed
@@ -100,6 +100,10 @@ class Redactor:
         if kind == _FORM and text.lstrip()[:1] not in _BRACKETS:
             return clean_pairs(text, self._rules, tally, 0, MASK, "key")
         return self._other(text, tally)
+
+    def fields(self, pairs: Sequence[tuple[str, str]], tally: Tally) -> list[tuple[str, str]]:
+        """Names and values of a decoded form."""
+        return clean_fields(pairs, self._rules, tally)
 
     def echoes(self, text: str, tally: Tally) -> str:
         """A clean body, also without the values that were masked elsewhere in the exchange."""

@@ -6,6 +6,7 @@ decoding, so ``pass%77ord`` is a password.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote_plus, unquote, unquote_plus
 
@@ -52,6 +53,27 @@ def clean_pairs(
             raw = _recoded(raw, rules, tally, depth, mask)
         done.append(f"{_recoded(raw_name, rules, tally, depth, mask)}={raw}")
     return "&".join(done)
+
+
+def clean_fields(pairs: Sequence[tuple[str, str]], rules: Rules, tally: Tally) -> list[tuple[str, str]]:
+    """Names and values of a decoded form, masked by name and by what they look like.
+
+    Args:
+        pairs: names and values as the app reads them.
+        rules: what is sensitive.
+        tally: counts what is masked.
+    """
+    oauth = any(name in _OAUTH for name, _ in pairs)
+    done = []
+    for name, value in pairs:
+        if name in rules.names or unquote(name) in rules.names or (oauth and name == "code"):
+            if value not in ("", MASK):
+                tally.add("key", value)
+                value = MASK
+        else:
+            value = rules.value(value, tally, 1, MASK)
+        done.append((rules.value(name, tally, 1, MASK), value))
+    return done
 
 
 def looks_sensitive(text: str, rules: Rules) -> bool:
