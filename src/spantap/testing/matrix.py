@@ -162,6 +162,7 @@ def _serving(server: str, app: str, folder: Path, store: Path | None = None) -> 
         command.append("--capture")
     if app:
         command += ["--app", app]
+        environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # it is found as it is here
     log = folder / ("log" if store is not None else "plain-log")
     with log.open("wb") as errors:
         process = subprocess.Popen(
