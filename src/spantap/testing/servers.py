@@ -112,9 +112,16 @@ def _gunicorn(worker: str) -> Start:
 
 def _waitress(make: Callable[[], Any], listener: socket.socket, on_stop: Any) -> None:
     import waitress
+    from waitress import wasyncore
 
-    server: Any = waitress.create_server(make(), sockets=[listener], threads=8)
-    on_stop(server.close)
+    channels: dict[int, Any] = {}
+    server: Any = waitress.create_server(make(), map=channels, sockets=[listener], threads=8)
+
+    def stop() -> None:
+        server.close()
+        wasyncore.close_all(channels, ignore_all=True)  # one whose app has raised SystemExit stays open
+
+    on_stop(stop)
     with contextlib.suppress(OSError):  # its way to end when another thread closes it
         server.run()
 
