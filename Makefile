@@ -55,9 +55,10 @@ docs: $(VENV)/.dev ## write docs/settings.md anew from the table of settings
 bench: $(VENV)/.dev ## what a captured request costs, beside bare and stock OpenTelemetry
 	$(BIN)/python benchmarks/overhead.py
 
-conformance: foreign ## every scene on every server, with and without capture: the table
+conformance: foreign ## every scene on every server, and in every framework, with and without capture
 	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts $(PYTEST_ARGS)
 	$(BIN)/python -m spantap.testing --heavy
+	PYTHONPATH=tests $(BIN)/python -m contracts.inbound.frameworks
 
 # The sources of exactly the releases that were installed: their wheels have no tests.
 $(FOREIGN)/.ready: tests/foreign/requirements.txt pyproject.toml

@@ -177,6 +177,7 @@ def _serving(
         command.append("--capture")
     if app:
         command += ["--app", app]
+        environ["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))  # it is found as it is here
     log = folder / ("log" if settings is not None else "plain-log")
     with log.open("wb") as errors:
         process = subprocess.Popen(

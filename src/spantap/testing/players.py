@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from spantap.testing import scenes
 from spantap.testing.scene import Scene
@@ -19,60 +19,96 @@ from spantap.testing.stage import note
 _OURS = ("spantap.", "fastapi.telemetry", "starlette.opentelemetry")
 
 
-async def asgi(scope: Any, receive: Any, send: Any) -> None:
-    """ASGI 3: plays the scene the path names."""
+class NotedASGI:
+    """An ASGI app, with what it is given noted: messages, exceptions, keys of the scope.
+
+    Goes inside of spantap's door: it sees what an app sees.
+    """
+
+    def __init__(self, app: Any) -> None:
+        """Args:
+        app: an ASGI 3 callable.
+        """
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection; only the scenes are noted."""
+        name = scene_name(scope["path"]) if scope["type"] == "http" else None
+        if name is None:
+            await self.app(scope, receive, send)
+            return
+        note(name, "called")
+        keys = sorted(key for key in scope if not key.startswith(_OURS))
+        note(name, f"scope {keys} extensions {sorted(scope.get('extensions') or {})}")
+        note(name, f"scope state {sorted(scope.get('state') or {})}")
+
+        async def noted_receive() -> Any:
+            message = await receive()
+            note(name, _received(message))
+            return message
+
+        async def noted_send(message: Any) -> None:
+            try:
+                await send(message)
+            except BaseException as error:
+                note(name, f"send raised {type(error).__name__}")
+                raise
+
+        try:
+            await self.app(scope, noted_receive, noted_send)
+        except BaseException as error:
+            note(name, f"raised {type(error).__name__}")
+            raise
+        finally:
+            note(name, "over")
+
+
+class NotedWSGI:
+    """A WSGI app, with its calls, the iteration of its responses and their `close` noted."""
+
+    def __init__(self, app: Any) -> None:
+        """Args:
+        app: a WSGI callable.
+        """
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serve one request; only the scenes are noted."""
+        name = scene_name(environ["PATH_INFO"])
+        if name is None:
+            result: Iterable[bytes] = self.app(environ, start_response)
+            return result
+        note(name, "called")
+        # wsgiref adds the variables of the process.
+        keys = sorted(set(environ) - set(os.environ))
+        note(name, f"environ {[key for key in keys if not key.startswith(('HTTP_', 'spantap'))]}")
+        environ["scene.thread"] = threading.get_ident()
+        try:
+            body: Iterable[bytes] = self.app(environ, start_response)
+        except BaseException as error:
+            note(name, f"raised {type(error).__name__}")
+            note(name, "over")
+            raise
+        return _Noted(body, name, environ)
+
+
+async def _play_asgi(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         await _lifespan(scope, receive, send)
         return
-    scene = _scene(scope["path"])
+    scene = Scene.all.get(scene_name(scope["path"]) or "")
     if scene is None or scene.asgi is None:
         await scenes.answer(send, status=404)
-        return
-    name = scene.name
-    note(name, "called")
-    keys = sorted(key for key in scope if not key.startswith(_OURS))
-    note(name, f"scope {keys} extensions {sorted(scope.get('extensions') or {})}")
-    note(name, f"scope state {sorted(scope.get('state') or {})}")
-
-    async def noted_receive() -> Any:
-        message = await receive()
-        note(name, _received(message))
-        return message
-
-    async def noted_send(message: Any) -> None:
-        try:
-            await send(message)
-        except BaseException as error:
-            note(name, f"send raised {type(error).__name__}")
-            raise
-
-    try:
-        await scene.asgi(scope, noted_receive, noted_send)
-    except BaseException as error:
-        note(name, f"raised {type(error).__name__}")
-        raise
-    finally:
-        note(name, "over")
+    else:
+        await scene.asgi(scope, receive, send)
 
 
-def wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """WSGI: plays the scene the path names."""
-    scene = _scene(environ["PATH_INFO"])
+def _play_wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    scene = Scene.all.get(scene_name(environ["PATH_INFO"]) or "")
     if scene is None or scene.wsgi is None:
         return scenes.respond(start_response, status=404)
-    name = scene.name
-    note(name, "called")
-    # wsgiref adds the variables of the process.
-    keys = sorted(set(environ) - set(os.environ))
-    note(name, f"environ {[key for key in keys if not key.startswith(('HTTP_', 'spantap'))]}")
-    environ["scene.thread"] = threading.get_ident()
-    try:
-        body: Iterable[bytes] = scene.wsgi(environ, start_response)
-    except BaseException as error:
-        note(name, f"raised {type(error).__name__}")
-        note(name, "over")
-        raise
-    return body if hasattr(body, "noted") else _Noted(body, name, environ)
+    body: Iterable[bytes] = scene.wsgi(environ, start_response)
+    return body
 
 
 class _Noted:
@@ -115,8 +151,10 @@ class _Sized(_Noted):
         return len(self._body)
 
 
-def _scene(path: str) -> Scene | None:
-    return Scene.all.get(path.split("/")[1]) if path.startswith("/") else None
+def scene_name(path: str) -> str | None:
+    """The scene a path names with its first segment; None when it is none."""
+    name = path.removeprefix("/").partition("/")[0]
+    return name if name in Scene.all else None
 
 
 def _received(message: Any) -> str:
@@ -135,3 +173,9 @@ async def _lifespan(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": f"{kind}.complete"})
         if kind == "lifespan.shutdown":
             return
+
+
+asgi: Final = NotedASGI(_play_asgi)
+"""ASGI 3: plays the scene the path names."""
+wsgi: Final = NotedWSGI(_play_wsgi)
+"""WSGI: plays the scene the path names."""

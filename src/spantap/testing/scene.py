@@ -105,6 +105,15 @@ class Client:
                 return
             time.sleep(0.01)
 
+    def until_over(self) -> list[str]:
+        """Until the app has finished what it began (it notes ``over``); its notes."""
+        deadline = time.monotonic() + _PATIENCE
+        notes = self.notes()
+        while notes.count("called") > notes.count("over") and time.monotonic() < deadline:
+            time.sleep(0.01)
+            notes = self.notes()
+        return notes
+
     def notes(self) -> list[str]:
         """What the app noted so far."""
         return self._stage.notes(self.scene)
@@ -158,18 +167,8 @@ def play(scene: Scene, port: int, stage: Stage) -> Seen:
         scene.speak(client)
     except OSError as error:
         client.got("error", type(error).__name__.encode())
-    client.seen.app = _settled(client)
+    client.seen.app = client.until_over()
     return client.seen
-
-
-def _settled(client: Client) -> list[str]:
-    """The notes, once the app has finished (it notes ``over``)."""
-    deadline = time.monotonic() + _PATIENCE
-    notes = client.notes()
-    while notes.count("called") > notes.count("over") and time.monotonic() < deadline:
-        time.sleep(0.01)
-        notes = client.notes()
-    return notes
 
 
 def _short(data: bytes) -> str:

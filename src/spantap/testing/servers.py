@@ -135,10 +135,11 @@ def _django(make: Callable[[], Any], listener: socket.socket, on_stop: Any) -> N
     from django.conf import settings
     from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 
+    app = make()  # before the settings: it may have some of its own
     if not settings.configured:
         settings.configure(ALLOWED_HOSTS=["*"])
     server = ThreadedWSGIServer(("127.0.0.1", 0), WSGIRequestHandler, bind_and_activate=False)
-    _serve_on(server, make, listener, on_stop)
+    _serve_on(server, lambda: app, listener, on_stop)
 
 
 def _wsgiref(make: Callable[[], Any], listener: socket.socket, on_stop: Any) -> None:

@@ -137,6 +137,7 @@ class KeptAlive(_Mirror):
         with client.connect() as connection:
             for number in range(2):
                 client.saw(connection.ask(client.request(rest=f"/{number}")))
+                client.until_over()
             client.saw(connection.ask(client.request("POST", body=b"unread", rest="/2")))
 
 

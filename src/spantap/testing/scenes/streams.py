@@ -219,6 +219,7 @@ class OwnContext(Scene):
     def speak(self, client: Client) -> None:
         with client.connect() as connection:
             client.saw(connection.ask(client.request()))
+            client.until_over()
             client.saw(connection.ask(client.request()))
 
     async def asgi(self, scope: Any, receive: Any, send: Any) -> None:

@@ -1,0 +1,43 @@
+"""``python -m contracts.inbound.frameworks``: plays, prints the table; status 1 if anything differs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from contracts.inbound.frameworks.columns import COLUMNS, astray, played_on
+from spantap.testing.matrix import table, wanted
+
+
+def main() -> int:
+    """Play, print, and say whether all is the same."""
+    parser = argparse.ArgumentParser(prog="python -m contracts.inbound.frameworks")
+    parser.add_argument(
+        "column", nargs="*", help="framework@server, a framework or a server; all if left out"
+    )
+    parser.add_argument("--scene", action="append", help="only this one; may be repeated")
+    options = parser.parse_args()
+    played = [each for each in wanted() if not options.scene or each.name in options.scene]
+    columns = [
+        played_on(framework, server, played)
+        for framework, server in COLUMNS
+        if not options.column or {framework, server, f"{framework}@{server}"} & set(options.column)
+    ]
+    if not columns:
+        parser.error("no such column; there are " + ", ".join("@".join(each) for each in COLUMNS))
+    shown = [scene for scene in played if any(each.cells[scene.name] != "-" for each in columns)]
+    print(table(columns, shown))
+    for each in columns:
+        for name, what in each.differences.items():
+            print(f"{each.title} {name}: {what}", file=sys.stderr)
+        for name, (kept, called) in each.records.items():
+            print(f"{each.title} {name}: {kept} records of {called} requests", file=sys.stderr)
+        for name, line in astray(each).items():
+            print(f"{each.title} {name}: without spantap {line}", file=sys.stderr)
+        if "spantap failed" in each.log:
+            print(f"{each.title}: spantap logged a failure of its own", file=sys.stderr)
+    return int(any(each.differences or each.records or "spantap failed" in each.log for each in columns))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
