@@ -236,6 +236,17 @@ class ContinueUnread(Unread):
             client.saw(connection.answer("POST", b"on demand"))
 
 
+class NotYetSent(Unread):
+    """The app is called before any of the body is there"""
+
+    def speak(self, client: Client) -> None:
+        with client.connect() as connection:
+            connection.send(client.request("POST", {"Content-Length": "4"}))
+            client.until_noted("called")
+            connection.send(b"late")
+            client.saw(connection.answer("POST"))
+
+
 class ContinueRefused(Scene):
     """Refused with 413 before the body was asked for"""
 
