@@ -71,6 +71,7 @@ class FormBody(_Upload):
 class MultipartBody(_Upload):
     """Two files, one of them big, and a field after them"""
 
+    varies: ClassVar[bool] = True  # in how many messages it comes
     headers: ClassVar[dict[str, str]] = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
 
     def content(self) -> bytes:
@@ -135,6 +136,8 @@ class Bomb(_Upload):
 
 class LargeUpload(_Upload):
     """Two megabytes, read by the app"""
+
+    varies: ClassVar[bool] = True  # in how many messages it comes
 
     def content(self) -> bytes:
         return bytes(range(256)) * (2 * _MEGABYTE // 256)
@@ -222,6 +225,26 @@ class ContinueRead(_Upload):
         with client.connect() as connection:
             connection.send(client.request("POST", {"Expect": "100-continue", "Content-Length": "9"}))
             client.saw(connection.answer("POST", b"on demand"))
+
+
+class ContinueUnread(Unread):
+    """Offered with 100 Continue, and answered without: whoever reads early asks for it"""
+
+    def speak(self, client: Client) -> None:
+        with client.connect() as connection:
+            connection.send(client.request("POST", {"Expect": "100-continue", "Content-Length": "9"}))
+            client.saw(connection.answer("POST", b"on demand"))
+
+
+class NotYetSent(Unread):
+    """The app is called before any of the body is there"""
+
+    def speak(self, client: Client) -> None:
+        with client.connect() as connection:
+            connection.send(client.request("POST", {"Content-Length": "4"}))
+            client.until_noted("called")
+            connection.send(b"late")
+            client.saw(connection.answer("POST"))
 
 
 class ContinueRefused(Scene):

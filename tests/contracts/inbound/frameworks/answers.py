@@ -32,7 +32,7 @@ REQUESTS: Final = ("plain-get", "odd-path", "head", "options", "unknown-method",
 """Those that are answered with `mirror`."""
 UPLOADS: Final = ("large-upload", "chunked-body", "gzip-body", "invalid-text", "continue-read", "empty-body")
 """Those of which the whole body is read and answered with its `digest`."""
-UNREAD: Final = ("unread", "large-unread")
+UNREAD: Final = ("unread", "large-unread", "continue-unread", "not-yet-sent")
 STREAMS: Final = ("pieces", "held-back", "events", "raises-mid-stream", "endless-until-left", "own-context")
 """Those answered with what `streams` or `async_streams` have."""
 EVERYWHERE: Final = (

@@ -25,7 +25,7 @@ COLUMNS: Final = [(framework, server) for framework, servers in _ON.items() for 
 """Framework and server of each column of the table."""
 
 # waitress calls the app when it has the whole body.
-_NOT_ON: Final = {"waitress": {"slow-upload", "left-mid-upload"}}
+_NOT_ON: Final = {"waitress": {"slow-upload", "left-mid-upload", "not-yet-sent"}}
 
 
 def played_on(framework: str, server: str, played: Sequence[Scene]) -> Column:
