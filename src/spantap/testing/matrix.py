@@ -71,6 +71,7 @@ def column(server: str, played: Sequence[Scene], app: str = "", plays: Collectio
     protocol = "asgi" if server in ASGI else "wsgi"
     found = Column(f"{app.partition(':')[0].rpartition('.')[2]} on {server}" if app else server)
     called: dict[str, int] = {}
+    warmed: dict[str, int] = {}
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "records.db"
         log = Path(folder) / "log"
@@ -78,7 +79,7 @@ def column(server: str, played: Sequence[Scene], app: str = "", plays: Collectio
             _serving(server, app, Path(folder)) as plain,
             _serving(server, app, Path(folder), store) as captured,
         ):
-            _compared(_WARMING, plain, captured, Column(""), {})
+            _compared(_WARMING, plain, captured, Column(""), warmed)
             for scene in played:
                 if scene.name not in plays if app else getattr(scene, protocol) is None:
                     found.cells[scene.name] = "-"
@@ -86,7 +87,7 @@ def column(server: str, played: Sequence[Scene], app: str = "", plays: Collectio
                 found.cells[scene.name] = _compared(scene, plain, captured, found, called)
         found.log = log.read_text(errors="replace")
         kept = _kept(store)
-    kept[_WARMING.name] = kept.get(_WARMING.name, 1) - 1
+    kept[_WARMING.name] = kept.get(_WARMING.name, 0) - warmed[_WARMING.name]
     for name, calls in called.items():
         if kept.get(name, 0) != calls:
             found.records[name] = (kept.get(name, 0), calls)
