@@ -85,8 +85,7 @@ def column(
             _serving(server, app, Path(folder)) as plain,
             _serving(server, app, Path(folder), _stored_in(store) if kept else _UNSAMPLED) as captured,
         ):
-            warmed: dict[str, int] = {}
-            _compared(_WARMING, plain, captured, Column(""), warmed)
+            _compared(_WARMING, plain, captured, Column(""), called)
             for scene in played:
                 if scene.name not in plays if app else getattr(scene, protocol) is None:
                     found.cells[scene.name] = "-"
@@ -94,9 +93,9 @@ def column(
                 found.cells[scene.name] = _compared(scene, plain, captured, found, called)
         found.log = log.read_text(errors="replace")
         records = _records(store)
-    records[_WARMING.name] = records.get(_WARMING.name, 0) - sum(warmed.values())
     for name, calls in called.items():
-        if records.get(name, 0) != (calls if kept else 0):
+        unknown = found.cells.get(name, "-") == "-"
+        if not unknown and records.get(name, 0) != (calls if kept else 0):
             found.records[name] = (records.get(name, 0), calls)
     return found
 
