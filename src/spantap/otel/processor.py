@@ -8,6 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
@@ -15,7 +16,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
 from spantap.guard import report
-from spantap.model import Exchange
+from spantap.model import Exchange, Headers
 from spantap.model.exchange import NOBODY
 from spantap.otel.budget import Budget, Parcel
 from spantap.otel.clean_copy import SpanCleaner
@@ -249,7 +250,7 @@ def _size(span: ReadableSpan) -> int:
 def _exchange_size(exchange: Exchange) -> int:
     """That of its attributes, which are not made for it. What is not counted by itself is short."""
     request, response, identity = exchange.request, exchange.response, exchange.identity
-    size = _EXCHANGE_BYTES + _length(request.headers) + _length(response.headers)
+    size = _EXCHANGE_BYTES + _headers_length(request.headers) + _headers_length(response.headers)
     size += len(request.path) + len(request.query)
     size += len(request.body.content or "") + len(response.body.content or "")
     if exchange.metadata:
@@ -262,6 +263,10 @@ def _exchange_size(exchange: Exchange) -> int:
         also = (identity.company, identity.session, identity.device)
         size += sum(len(each) for each in (*said, *also) if each is not None)
     return size
+
+
+def _headers_length(headers: Headers) -> int:
+    return _ITEM_BYTES * len(headers) + len("".join(chain.from_iterable(headers.values())))
 
 
 def _length(attributes: Mapping[str, Any] | None) -> int:

@@ -160,9 +160,11 @@ def _pair(name: str, encoded: bytes) -> bytes:
     """The length of a ``KeyValue``, and its key and value behind it."""
     key = _key(name)
     # The key, then tag 2 and the length of the value.
+    length = len(key) + 2 + len(encoded)
+    if length < 128:
+        return _SMALL[length] + key + b"\x12" + _SMALL[len(encoded)] + encoded
     size = _varint(len(encoded))
-    length = _varint(len(key) + 1 + len(size) + len(encoded))
-    return b"".join((length, key, b"\x12", size, encoded))
+    return b"".join((_varint(length - 1 + len(size)), key, b"\x12", size, encoded))
 
 
 @lru_cache(maxsize=1024)  # attribute names come from few sources; header names are bounded by this
@@ -231,6 +233,8 @@ def _message(tag: int, body: bytes) -> bytes:
 def _varint(number: int) -> bytes:
     if number < 128:
         return _SMALL[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     written = bytearray()
     while number > 127:
         written.append(number & 0x7F | 0x80)

@@ -130,6 +130,11 @@ class Session(Passage):
         return type(None), ()
 
     @property
+    def done(self) -> bool:
+        """Whether `finish` was called."""
+        return self._done
+
+    @property
     def ended(self) -> bool:
         """Whether the span is known to be over."""
         return self._ended is not None

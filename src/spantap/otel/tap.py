@@ -201,7 +201,7 @@ class Tap:
                 return Passage(inside)
         seen = attributes.seen
         captured = self.selection.wants(seen.method, seen.path)
-        parent = trace.get_current_span(context).get_span_context()
+        parent = trace.get_current_span(context).get_span_context() if context else None
         session = Session(self, seen, span, owned=True, captured=captured, parent=parent, context=inside)
         if late and span.is_recording():
             session.late = put_late(span, attributes)
