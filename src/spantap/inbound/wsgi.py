@@ -253,7 +253,8 @@ class _Body:
 
         The app's own ``close`` is not called here either, as it would not be without us.
         """
-        self._exchange.finish(self._left_out())
+        if not self._exchange.session.done:
+            self._exchange.finish(self._left_out())
 
 
 class _SizedBody(_Body):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
 
 
 class Headers(Mapping[str, tuple[str, ...]]):
@@ -40,6 +40,16 @@ class Headers(Mapping[str, tuple[str, ...]]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    # Those of `Mapping` look each field up again.
+
+    def items(self) -> ItemsView[str, tuple[str, ...]]:
+        """Field names and their values."""
+        return self._values.items()
+
+    def values(self) -> ValuesView[tuple[str, ...]]:
+        """The values of each field."""
+        return self._values.values()
 
     def __repr__(self) -> str:
         return f"Headers({self._values!r})"

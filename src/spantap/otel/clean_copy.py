@@ -17,7 +17,8 @@ from opentelemetry.trace.status import Status
 from spantap.codec import names
 from spantap.codec.attributes import encode
 from spantap.model import Exchange
-from spantap.otel.exporter import CleanSpan, ExchangeSpan
+from spantap.otel.exporter import CleanSpan, ExchangeAttributes, ExchangeSpan
+from spantap.otel.late import late_attributes
 from spantap.policy.redact import MASK, Redactor, Tally
 
 Copy = TypeVar("Copy", bound=CleanSpan)
@@ -44,24 +45,28 @@ class SpanCleaner:
         attributes, tally = span.attributes or {}, Tally()
         if self._is_clean(span, attributes, tally):
             return span
-        return _copied(CleanSpan, span, self._attributes(attributes, tally), self, tally)
+        return self._cleaned(CleanSpan, span, self._attributes(attributes, tally), tally)
 
     def copy_with(self, span: ReadableSpan, exchange: Exchange, tally: Tally) -> ExchangeSpan:
         """The span that carries an exchange: its attributes cleaned, the exchange's put over them."""
-        encoded = encode(exchange)
-        # What the exchange says itself need not be cleaned first. Of somebody else's headers none
-        # stays: contrib writes `x_api_key`, the conventions and we `x-api-key`.
-        theirs = {
-            name: value
-            for name, value in (span.attributes or {}).items()
-            if name not in encoded and not name.startswith(_HEADERS)
-        }
-        clean = _says_no_more(span, theirs, exchange) or self._is_clean(span, theirs, tally)
-        cleaner = None if clean else self
-        if cleaner is not None:
+        theirs = late_attributes(span)
+        if theirs is None:
+            # What the exchange says itself need not be cleaned first. Of somebody else's headers none
+            # stays: contrib writes `x_api_key`, the conventions and we `x-api-key`.
+            encoded = encode(exchange)
+            theirs = {
+                name: value
+                for name, value in (span.attributes or {}).items()
+                if name not in encoded and not name.startswith(_HEADERS)
+            }
+        events, links = span.events, span.links  # the SDK makes new tuples of them each time
+        more = events or links or not _says_no_more(span, theirs, exchange)
+        if more and not self._is_clean(span, theirs, tally):
             theirs = self._attributes(theirs, tally)
-        copy = _copied(ExchangeSpan, span, {**theirs, **encoded}, cleaner, tally)
-        copy.exchange = exchange
+            copy = self._cleaned(ExchangeSpan, span, ExchangeAttributes(exchange, theirs), tally)
+        else:
+            copy = _copied(ExchangeSpan, span, ExchangeAttributes(exchange, theirs), events, links)
+        copy.exchange, copy.others = exchange, theirs
         return copy
 
     def name(self, name: str, tally: Tally) -> str:
@@ -88,6 +93,20 @@ class SpanCleaner:
         if not status.description:
             return status
         return Status(status.status_code, self._redactor.text(status.description, tally))
+
+    def _cleaned(
+        self, kind: type[Copy], span: ReadableSpan, attributes: Mapping[str, Any], tally: Tally
+    ) -> Copy:
+        """A copy with these attributes, which are clean, and the rest cleaned."""
+        return _copied(
+            kind,
+            span,
+            attributes,
+            self.events(span.events, tally),
+            self.links(span.links, tally),
+            self.name(span.name, tally),
+            self.status(span.status, tally),
+        )
 
     def _is_clean(self, span: ReadableSpan, attributes: Mapping[str, Any], tally: Tally) -> bool:
         """Whether one look at everything a span holds, with these attributes, finds nothing to clean."""
@@ -144,34 +163,36 @@ class SpanCleaner:
 
 
 def _says_no_more(span: ReadableSpan, theirs: Mapping[str, Any], exchange: Exchange) -> bool:
-    """Whether the rest of a span is what its exchange, which is clean, says as well."""
+    """Whether the rest of a span without events is what its exchange, which is clean, says as well."""
     request = exchange.request
     agent = (theirs.get(USER_AGENT_ORIGINAL),)
     return (
         (not theirs or (len(theirs) == 1 and request.headers.get("user-agent") == agent))
         and span.name in (request.method, f"{request.method} {exchange.route}")
-        and not (span.events or span.links or span.status.description)
+        and not span.status.description
     )
 
 
 def _copied(
     kind: type[Copy],
     span: ReadableSpan,
-    attributes: dict[str, Any],
-    cleaner: SpanCleaner | None,
-    tally: Tally,
+    attributes: Mapping[str, Any],
+    events: Sequence[Event],
+    links: Sequence[Link],
+    name: str | None = None,
+    status: Status | None = None,
 ) -> Copy:
-    """A copy with these attributes; the rest is taken as it is when there is no cleaner."""
+    """A copy with these parts; the rest is taken as it is."""
     copy = kind(
-        name=span.name if cleaner is None else cleaner.name(span.name, tally),
+        name=name or span.name,
         context=span.get_span_context(),
         parent=span.parent,
         resource=span.resource,
         attributes=attributes,
-        events=span.events if cleaner is None else cleaner.events(span.events, tally),
-        links=span.links if cleaner is None else cleaner.links(span.links, tally),
+        events=events,
+        links=links,
         kind=span.kind,
-        status=span.status if cleaner is None else cleaner.status(span.status, tally),
+        status=status or span.status,
         start_time=span.start_time,
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,

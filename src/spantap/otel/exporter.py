@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import SERVICE_NAME
@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
 from spantap.codec import names
-from spantap.codec.attributes import SpanFacts, decode
+from spantap.codec.attributes import SpanFacts, decode, encode
 from spantap.export.sink import ProcessReport, Reporting, Sink
 from spantap.guard import report
 from spantap.model import Exchange
@@ -41,9 +41,49 @@ class ExchangeSpan(CleanSpan):
 
     Attributes:
         exchange: the same facts, so that a sink need not decode the attributes.
+        others: the attributes that are not the exchange's.
     """
 
     exchange: Exchange
+    others: Mapping[str, Any]
+
+
+class ExchangeAttributes(Mapping[str, Any]):
+    """The attributes of an `ExchangeSpan`, made when somebody asks for them: stores never do."""
+
+    __slots__ = ("_exchange", "_made", "_others")
+
+    def __init__(self, exchange: Exchange, others: Mapping[str, Any]) -> None:
+        """Args:
+        exchange: what is written as attributes.
+        others: the attributes that are not the exchange's, which go before them.
+        """
+        self._exchange = exchange
+        self._others = others
+        self._made: dict[str, Any] | None = None
+
+    def _all(self) -> dict[str, Any]:
+        made = self._made
+        if made is None:
+            made = self._made = {**self._others, **encode(self._exchange)}
+        return made
+
+    def __getitem__(self, name: str) -> Any:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def items(self) -> ItemsView[str, Any]:
+        """As the dict has them."""
+        return self._all().items()
+
+    def values(self) -> ValuesView[Any]:
+        """As the dict has them."""
+        return self._all().values()
 
 
 def exchange_of(span: ReadableSpan) -> Exchange | None:

@@ -6,7 +6,7 @@ Our own stores keep exchanges whole: they are not spans.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
@@ -45,13 +45,13 @@ def within(span: ReadableSpan, limits: AttributeLimits) -> ReadableSpan:
 
     Of an exchange its headers go first, then custom data; method, path, status and route last.
     """
-    attributes = dict(span.attributes or {})
     count, longest = limits.count, limits.value_length
+    attributes = span.attributes or {}
     if (count is None or len(attributes) <= count) and (
         longest is None or not any(_cut(value, longest) is not value for value in attributes.values())
     ):
         return span
-    kept = attributes
+    kept: Mapping[str, Any] = attributes
     if isinstance(span, ExchangeSpan):
         ours = encode(span.exchange, limits)
         theirs = {name: value for name, value in attributes.items() if name not in encode(span.exchange)}

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from opentelemetry.semconv.attributes.client_attributes import CLIENT_ADDRESS, CLIENT_PORT
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
-from opentelemetry.semconv.attributes.http_attributes import HTTP_RESPONSE_STATUS_CODE, HTTP_ROUTE
-from opentelemetry.semconv.attributes.url_attributes import URL_QUERY
+from opentelemetry.semconv.attributes.http_attributes import (
+    HTTP_REQUEST_METHOD,
+    HTTP_REQUEST_METHOD_ORIGINAL,
+    HTTP_RESPONSE_STATUS_CODE,
+    HTTP_ROUTE,
+)
+from opentelemetry.semconv.attributes.network_attributes import NETWORK_PROTOCOL_VERSION
+from opentelemetry.semconv.attributes.server_attributes import SERVER_ADDRESS, SERVER_PORT
+from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_QUERY, URL_SCHEME
 from opentelemetry.trace import Span
 
 from spantap.codec import names
@@ -18,6 +27,11 @@ from spantap.policy.decide import Drop
 # Other people's batches are counted in spans, not bytes: two bodies of this size in each of
 # 512 spans stay below the 4 MiB that a collector's gRPC receiver takes.
 LIVE_BODY: Final = 2 * 1024
+_METADATA: Final = frozenset({
+    HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, URL_SCHEME, URL_PATH, URL_QUERY,
+    SERVER_ADDRESS, SERVER_PORT, CLIENT_ADDRESS, CLIENT_PORT, NETWORK_PROTOCOL_VERSION,
+    HTTP_ROUTE, HTTP_RESPONSE_STATUS_CODE, ERROR_TYPE, names.USER_ID, names.SESSION_ID,
+})  # fmt: skip
 
 
 def plain_attributes(exchange: Exchange | Drop, seen: Observation) -> dict[str, Value]:
@@ -39,6 +53,17 @@ def plain_attributes(exchange: Exchange | Drop, seen: Observation) -> dict[str, 
     if seen.status is not None:
         attributes[HTTP_RESPONSE_STATUS_CODE] = seen.status
     return attributes
+
+
+def metadata_of(exchange: Exchange, rest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a live span says of an exchange that is over, when it was not asked before.
+
+    Args:
+        exchange: the clean exchange.
+        rest: attributes that are not the exchange's.
+    """
+    said = {name: value for name, value in encode(exchange).items() if name in _METADATA}
+    return {**said, **rest}
 
 
 def full_attributes(exchange: Exchange, span: Span) -> dict[str, Value]:

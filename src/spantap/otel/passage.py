@@ -42,5 +42,6 @@ class Passage:
         except ValueError:
             return  # closed from another context, which `enter` has not touched
         if token is not None:
-            self._context = otel_context.get_current()
-            otel_context.detach(token)
+            var = token.var  # what `get_current` and `detach` do, without looking for it
+            self._context = var.get()
+            var.reset(token)

@@ -8,6 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
@@ -15,12 +16,15 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
 from spantap.guard import report
-from spantap.model import Exchange
+from spantap.model import Exchange, Headers
+from spantap.model.exchange import NOBODY
 from spantap.otel.budget import Budget, Parcel
 from spantap.otel.clean_copy import SpanCleaner
+from spantap.otel.exporter import ExchangeSpan
 from spantap.otel.queue import DeliveryQueue
 from spantap.otel.tracing import SCOPE
 from spantap.policy.decide import Unsampled
+from spantap.policy.pipeline import METADATA_MAX_BYTES
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:
@@ -31,6 +35,7 @@ _MOST_PARKED: Final = 1000
 _SETTLE_SECONDS: Final = 0.5
 _SPAN_BYTES: Final = 512  # a span without attributes, about
 _ITEM_BYTES: Final = 32  # an attribute, event or link without its value
+_EXCHANGE_BYTES: Final = 24 * _ITEM_BYTES  # an exchange without headers and bodies, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,12 @@ class CaptureProcessor(SpanProcessor):
     def observes(self, span: object) -> bool:
         """Whether the provider of a SERVER span, not ours, is one of those we are attached to."""
         return span in self._observed
+
+    def alone(self, provider: object) -> bool:
+        """Whether a provider tells nobody but us of its spans, as far as can be seen."""
+        active = getattr(provider, "_active_span_processor", None)  # the SDK shows them nowhere else
+        others: object = getattr(active, "_span_processors", None)
+        return others == (self,)
 
     def on_end(self, span: ReadableSpan) -> None:
         """Take the ended span: with its exchange, parked until the exchange ends, or as it is."""
@@ -224,13 +235,38 @@ class CaptureProcessor(SpanProcessor):
 
 
 def _size(span: ReadableSpan) -> int:
-    """Estimated bytes of a span, encoded or held; an exchange's strings are those of its attributes."""
-    size = _SPAN_BYTES + _length(span.attributes)
+    """Estimated bytes of a span, encoded or held."""
+    if isinstance(span, ExchangeSpan):
+        size = _SPAN_BYTES + _length(span.others) + _exchange_size(span.exchange)
+    else:
+        size = _SPAN_BYTES + _length(span.attributes)
     for event in span.events:
         size += _ITEM_BYTES + _length(event.attributes)
     for link in span.links:
         size += _ITEM_BYTES + _length(link.attributes)
     return size + len(span.status.description or "")
+
+
+def _exchange_size(exchange: Exchange) -> int:
+    """That of its attributes, which are not made for it. What is not counted by itself is short."""
+    request, response, identity = exchange.request, exchange.response, exchange.identity
+    size = _EXCHANGE_BYTES + _headers_length(request.headers) + _headers_length(response.headers)
+    size += len(request.path) + len(request.query)
+    size += len(request.body.content or "") + len(response.body.content or "")
+    if exchange.metadata:
+        size += METADATA_MAX_BYTES
+    size += _ITEM_BYTES * 2 * (len(exchange.metrics) + len(exchange.redactions))
+    if exchange.error is not None:
+        size += len(exchange.error.message or "")
+    if identity is not NOBODY:
+        said = (identity.user, identity.user_hash, identity.email)
+        also = (identity.company, identity.session, identity.device)
+        size += sum(len(each) for each in (*said, *also) if each is not None)
+    return size
+
+
+def _headers_length(headers: Headers) -> int:
+    return _ITEM_BYTES * len(headers) + len("".join(chain.from_iterable(headers.values())))
 
 
 def _length(attributes: Mapping[str, Any] | None) -> int:

@@ -27,6 +27,7 @@ _IS_REMOTE: Final = 0x200
 # After so many spans the interpreter goes to whoever waits for it: this runs beside the app's
 # event loop, which would otherwise stand still for a whole batch.
 _SLICE: Final = 8
+_SHORT: Final = 64  # characters of a text that is remembered encoded
 _SMALL: Final = tuple(bytes([number]) for number in range(128))
 
 
@@ -133,13 +134,37 @@ def _attributes(tag: int, attributes: Mapping[str, Any]) -> bytes:
     first = _SMALL[tag]
     parts: list[bytes] = []
     for name, value in attributes.items():
-        key = _key(name)
-        encoded = _string(value) if type(value) is str else _value(value)
-        # KeyValue: the key, then tag 2 and the length of the value.
-        size = _varint(len(encoded))
-        length = len(key) + 1 + len(size) + len(encoded)
-        parts += (first, _SMALL[length] if length < 128 else _varint(length), key, b"\x12", size, encoded)
+        kind = type(value)
+        if kind is str:
+            pair = _short(name, value) if len(value) <= _SHORT else _pair(name, _string(value))
+        elif kind is tuple and len(value) == 1 and type(value[0]) is str and len(value[0]) <= _SHORT:
+            pair = _short_list(name, value[0])
+        else:
+            pair = _pair(name, _value(value))
+        parts += (first, pair)
     return b"".join(parts)
+
+
+# Most of what spans say is the same from one to the next: what hosts, methods and headers are.
+@lru_cache(maxsize=512)
+def _short(name: str, text: str) -> bytes:
+    return _pair(name, _string(text))
+
+
+@lru_cache(maxsize=512)
+def _short_list(name: str, text: str) -> bytes:
+    return _pair(name, _value((text,)))
+
+
+def _pair(name: str, encoded: bytes) -> bytes:
+    """The length of a ``KeyValue``, and its key and value behind it."""
+    key = _key(name)
+    # The key, then tag 2 and the length of the value.
+    length = len(key) + 2 + len(encoded)
+    if length < 128:
+        return _SMALL[length] + key + b"\x12" + _SMALL[len(encoded)] + encoded
+    size = _varint(len(encoded))
+    return b"".join((_varint(length - 1 + len(size)), key, b"\x12", size, encoded))
 
 
 @lru_cache(maxsize=1024)  # attribute names come from few sources; header names are bounded by this
@@ -208,6 +233,8 @@ def _message(tag: int, body: bytes) -> bytes:
 def _varint(number: int) -> bytes:
     if number < 128:
         return _SMALL[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     written = bytearray()
     while number > 127:
         written.append(number & 0x7F | 0x80)

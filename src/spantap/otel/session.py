@@ -25,6 +25,7 @@ from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
 from spantap.model import Exchange, Observation
 from spantap.otel.current import NOBODY, Current
+from spantap.otel.late import LateAttributes
 from spantap.otel.live import full_attributes, plain_attributes
 from spantap.otel.passage import Passage
 from spantap.otel.tracing import SCHEMA_URL, SCOPE
@@ -58,6 +59,7 @@ class Session(Passage):
         captured: the exchange is wanted; when False only the span is kept right.
         complete: set by the door: fills in what is cheaper to find out at the end (headers,
             route); called before the exchange is made, perhaps on the finisher's thread.
+        late: set by the tap: the attributes of the live span, if they are made when asked for.
     """
 
     __slots__ = (
@@ -74,6 +76,7 @@ class Session(Passage):
         "captured",
         "complete",
         "context",
+        "late",
         "owned",
         "request",
         "response",
@@ -100,6 +103,7 @@ class Session(Passage):
         self.captured = captured
         self.context = span.get_span_context()
         self.complete: Callable[[], None] | None = None
+        self.late: LateAttributes | None = None
         self._parent = parent
         self._enriches = tap.enriches(span, owned=owned)
         limits = tap.limits
@@ -124,6 +128,11 @@ class Session(Passage):
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         return type(None), ()
+
+    @property
+    def done(self) -> bool:
+        """Whether `finish` was called."""
+        return self._done
 
     @property
     def ended(self) -> bool:
@@ -305,7 +314,7 @@ class Session(Passage):
             exchange = outcome.exchange
             if isinstance(exchange, Exchange) and self._enriches:
                 span.set_attributes(full_attributes(exchange, span))
-            else:
+            elif not self._said_late(exchange):
                 span.set_attributes(plain_attributes(exchange, seen))
                 if self.owned and isinstance(exchange, Drop):
                     query = self._tap.pipeline.clean_query(seen.query)
@@ -321,6 +330,10 @@ class Session(Passage):
                 span.set_status(Status(StatusCode.ERROR))
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("writing on a span", error)
+
+    def _said_late(self, exchange: Exchange | Drop) -> bool:
+        late, self.late = self.late, None
+        return late is not None and isinstance(exchange, Exchange) and late.settle(exchange, self.seen)
 
     def _write_exception(self, tally: Tally) -> None:
         """As the SDK's `record_exception`, with clean texts of bounded length."""

@@ -108,12 +108,18 @@ def start_attributes(seen: Observation, pipeline: Pipeline) -> dict[str, Any]:
         attributes[CLIENT_PORT] = seen.client_port
     if seen.http_version is not None:
         attributes[NETWORK_PROTOCOL_VERSION] = seen.http_version
-    if user_agent is not None:
-        attributes[USER_AGENT_ORIGINAL] = user_agent
-        synthetic = _synthetic(user_agent)
-        if synthetic is not None:
-            attributes[USER_AGENT_SYNTHETIC_TYPE] = synthetic
+    attributes.update(user_agent_attributes(user_agent))
     return attributes
+
+
+def user_agent_attributes(user_agent: str | None) -> dict[str, Any]:
+    """What is said of the client, by its own name for itself."""
+    if user_agent is None:
+        return {}
+    synthetic = _synthetic(user_agent)
+    if synthetic is None:
+        return {USER_AGENT_ORIGINAL: user_agent}
+    return {USER_AGENT_ORIGINAL: user_agent, USER_AGENT_SYNTHETIC_TYPE: synthetic}
 
 
 @lru_cache(maxsize=256)

@@ -26,6 +26,7 @@ from spantap.model import Exchange, Observation
 from spantap.otel.attach import is_span_of
 from spantap.otel.budget import Budget
 from spantap.otel.finisher import Finisher
+from spantap.otel.late import put_late
 from spantap.otel.passage import Passage
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.session import Session
@@ -179,11 +180,13 @@ class Tap:
                 return self._joined(current, attributes.seen)
         if carrier is not None:
             context = propagate.extract(carrier, context=context, getter=getter)
-        span = self.tracing.tracer.start_span(
+        tracing = self.tracing
+        late = tracing.own and not tracing.looked_at and self.processor.alone(tracing.provider)
+        span = tracing.tracer.start_span(
             self.method_name(method),
             context=context,
             kind=SpanKind.SERVER,
-            attributes=attributes,
+            attributes=None if late else attributes,
             start_time=attributes.start,
         )
         made = span.get_span_context()
@@ -198,10 +201,11 @@ class Tap:
                 return Passage(inside)
         seen = attributes.seen
         captured = self.selection.wants(seen.method, seen.path)
-        parent = trace.get_current_span(context).get_span_context()
-        return self._begun(
-            Session(self, seen, span, owned=True, captured=captured, parent=parent, context=inside)
-        )
+        parent = trace.get_current_span(context).get_span_context() if context else None
+        session = Session(self, seen, span, owned=True, captured=captured, parent=parent, context=inside)
+        if late and span.is_recording():
+            session.late = put_late(span, attributes)
+        return self._begun(session)
 
     def _is_of(self, span: Span, seen: Observation) -> bool:
         return is_span_of(span, seen.method, seen.path, seen.client_port, self.processor.sessions)

@@ -7,6 +7,7 @@ before it). Pure and thread-safe: a `Pipeline` is built once from the settings a
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -34,7 +35,7 @@ from spantap.policy.redact import Redactor, Tally
 from spantap.policy.redact.rules import compile_names
 from spantap.policy.well_formed import well_formed
 
-_METADATA_MAX_BYTES = 4096
+METADATA_MAX_BYTES = 4096
 _METRICS_MAX = 16
 _ROUTES_REMEMBERED = 512
 _UNSAID = (None,) * 5
@@ -214,10 +215,14 @@ class Pipeline:
             return Headers(), 0
         limits = self._options.limits
         most, room = limits.headers, limits.header_bytes
+        clean = self._redactor.header_pairs(pairs, tally, quiet=quiet)
+        if echoes and tally.secrets:
+            clean = [(name, self._redactor.echoes(value, tally)) for name, value in clean]
+        together = "".join(itertools.chain.from_iterable(clean))
+        if together.isascii() and len(clean) <= most and len(together) <= room:
+            return Headers(clean), 0
         kept: list[tuple[str, str]] = []
-        for name, value in self._redactor.header_pairs(pairs, tally, quiet=quiet):
-            if echoes and tally.secrets:
-                value = self._redactor.echoes(value, tally)
+        for name, value in clean:
             if not (name.isascii() and value.isascii()):
                 name, value = well_formed(name), well_formed(value)
             size = len(name) + len(value)
@@ -292,8 +297,8 @@ def _metadata(metadata: Mapping[str, Any], redactor: Redactor, tally: Tally) -> 
         text = orjson.dumps(metadata, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:
         return {"spantap": "metadata withheld: not JSON"}
-    clean = redactor.body(text, "application/json", tally) if len(text) <= _METADATA_MAX_BYTES else None
+    clean = redactor.body(text, "application/json", tally) if len(text) <= METADATA_MAX_BYTES else None
     if clean is None:
-        return {"spantap": f"metadata withheld: more than {_METADATA_MAX_BYTES} bytes"}
+        return {"spantap": f"metadata withheld: more than {METADATA_MAX_BYTES} bytes"}
     loaded: dict[str, Any] = orjson.loads(clean)
     return loaded
