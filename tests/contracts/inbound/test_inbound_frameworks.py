@@ -16,6 +16,8 @@ from contracts.inbound.frameworks.columns import AT_ONCE, COLUMNS, astray, playe
 from spantap.instrument import detect
 from spantap.testing.matrix import Column, wanted
 
+pytestmark = pytest.mark.matrix
+
 # `make conformance` has them all.
 _HALF = (
     ("fastapi", "uvicorn-httptools"),
