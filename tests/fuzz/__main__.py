@@ -15,7 +15,7 @@ from pathlib import Path
 
 KEPT = Path("build/fuzz")
 PLANTED = "planted_"  # before the names of Hypothesis' properties
-PROPERTIES = "policy.redact.test_redact_planted"
+PROPERTIES = ("policy.redact.test_redact_planted", "cli.test_redact_any")
 
 
 def main() -> int:
@@ -42,13 +42,13 @@ def main() -> int:
 
 
 def _targets() -> dict[str, Callable[[bytes], object]]:
-    raw, planted = importlib.import_module("fuzz.raw"), importlib.import_module(PROPERTIES)
     properties = {
         name.replace("test_", PLANTED): each.hypothesis.fuzz_one_input
-        for name, each in vars(planted).items()
+        for module in PROPERTIES
+        for name, each in vars(importlib.import_module(module)).items()
         if hasattr(each, "hypothesis")
     }
-    return {**raw.TARGETS, **properties}
+    return {**importlib.import_module("fuzz.raw").TARGETS, **properties}
 
 
 def _survives(name: str, seconds: int) -> bool:

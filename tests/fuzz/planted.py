@@ -24,7 +24,7 @@ CORE: Final = "cAnArY7391x"
 BOUNDARY: Final = "xYz"
 _JSON_PART: Final = "Content-Type: application/json"
 
-_ENTRIES: Final = [entry for entry in (*ANYWHERE, *WORDS) if entry.isascii()]
+_ENTRIES: Final = [entry for entry in (*ANYWHERE, *WORDS) if entry.isascii() and entry[0].isalpha()]
 _SPELLINGS: Final[tuple[Callable[[str], str], ...]] = (
     lambda entry: entry.replace("-", ""),
     lambda entry: entry.replace("-", "_"),

@@ -65,7 +65,7 @@ def _assert_masked(document: Any) -> None:
         if isinstance(each, dict):
             for name, value in each.items():
                 # No first look sees a name that is taken apart inside of its words: {"pa~s~s": ...}.
-                named = REDACTOR.names_secret(name) and REDACTOR.suspects(name)
+                named = REDACTOR.names_secret(name) and REDACTOR.suspects(name) and MASK not in name
                 assert not named or value in (None, "", MASK) or value == [] or value == {}, name
                 inside.append(value)
         elif isinstance(each, list):

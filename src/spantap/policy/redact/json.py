@@ -103,37 +103,39 @@ class _Walk:
     def _levels(self, root: list[Any]) -> list[Any]:
         """Visit every object and array, level by level; those too deep are returned."""
         level: list[Any] = [root]
-        strings, harmless = self._strings, self._harmless
         for _ in range(_DEEPEST):
-            below: list[Any] = []
-            for node in level:
-                self._starts.append(len(strings))
-                self._owners.append(node)
-                if type(node) is not dict:
-                    self._array(node, below)
-                elif harmless.issuperset(node):  # objects of an array mostly have the same names
-                    self._members(node, below)
-                else:
-                    self._by_name(node, below)
-            if not below:
-                return below
-            level = below
+            level = self._visited(level)
+            if not level:
+                break
         return level
 
-    def _members(self, node: dict[str, Any], below: list[Any]) -> None:
-        """Values whose names say nothing."""
-        large = False
-        for value in node.values():
-            kind = type(value)
-            if kind is str:
-                self._strings.append(value)
-            elif kind is dict or kind is list:
-                below.append(value)
-            elif kind is int or kind is float:
-                large = large or value >= _LEAST_CARD
-        if large and self._values:
-            for key, value in node.items():
-                node[key] = self._number(value)
+    def _visited(self, level: list[Any]) -> list[Any]:
+        """The objects and arrays inside of some. In one piece: calls would cost more than what they do."""
+        below: list[Any] = []
+        strings, owners, starts, harmless = self._strings, self._owners, self._starts, self._harmless
+        for node in level:
+            starts.append(len(strings))
+            owners.append(node)
+            is_object = type(node) is dict
+            if is_object and not harmless.issuperset(node):  # objects of an array mostly have the same names
+                self._by_name(node)
+            large = False
+            for value in node.values() if is_object else node:
+                kind = type(value)
+                if kind is str:
+                    strings.append(value)
+                elif kind is dict:
+                    below.append(value)
+                elif kind is list:
+                    if not is_object:
+                        self._pair(value)
+                    below.append(value)
+                elif kind is int or kind is float:
+                    large = large or value >= _LEAST_CARD
+            if large and self._values:
+                for key, value in list(node.items() if is_object else enumerate(node)):
+                    node[key] = self._number(value)
+        return below
 
     def _suspicious(self) -> Iterator[tuple[Any, set[str]]]:
         """The objects and arrays with strings that something could be in, and those strings."""
@@ -143,7 +145,7 @@ class _Walk:
             suspects.setdefault(owner, set()).add(self._strings[index])
         return ((self._owners[owner], strings) for owner, strings in suspects.items())
 
-    def _by_name(self, node: dict[str, Any], below: list[Any]) -> None:
+    def _by_name(self, node: dict[str, Any]) -> None:
         known = self._names.verdicts.get
         for key, value in node.items():
             verdict = known(key)
@@ -151,7 +153,6 @@ class _Walk:
                 node[key] = self._hidden("key", value)
             else:
                 self._harmless.add(key)
-        self._members(node, below)
         if not _NAMED.isdisjoint(node):
             self._named(node)
             self._harmless -= _NAMED  # so that we come here again
@@ -161,19 +162,10 @@ class _Walk:
         if self._values:
             self._spelt.update(node)
 
-    def _array(self, node: list[Any], below: list[Any]) -> None:
-        for index, value in enumerate(node):
-            kind = type(value)
-            if kind is str:
-                self._strings.append(value)
-            elif kind is dict:
-                below.append(value)
-            elif kind is list:
-                if len(value) == 2 and type(value[0]) is str and value[0] in self._names:
-                    value[1] = self._hidden("key", value[1])  # [["Authorization", "..."], ...]
-                below.append(value)
-            elif self._values:
-                node[index] = self._number(value)
+    def _pair(self, pair: list[Any]) -> None:
+        """``[["Authorization", "..."], ...]``"""
+        if len(pair) == 2 and type(pair[0]) is str and pair[0] in self._names:
+            pair[1] = self._hidden("key", pair[1])
 
     def _named(self, node: dict[str, Any]) -> None:
         """``{"name": "password", "value": "..."}``: the name is a value, too."""
