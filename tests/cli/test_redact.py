@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from exchanges import exchange
+from packing import field, file, form
 from spantap.cli.redact_places import Place, in_lines, in_markup
 from spantap.codec.jsonl import to_line
 from spantap.model import Body, Headers, Request
@@ -98,6 +99,17 @@ def test_a_raw_request_is_cleaned_in_all_its_parts(tmp_path: Path) -> None:
         ["request body form password", "key", "1"],
         ["request body form next", "key", "1"],
     ]
+
+
+def test_fields_of_a_form_with_files_are_named(tmp_path: Path) -> None:
+    """A multipart body is told by its Content-Type."""
+    given = form(field("pin", SECRET.encode()), field("note", TOKEN.encode()), file("a", "b.png", b"x"))
+    boundary = "multipart/form-data; boundary=xYz"
+
+    done = redact(tmp_path, "--explain", "--content-type", boundary, "-", given=given)
+
+    assert json.loads(done.stdout.splitlines()[0])[0] == {"name": "pin", "value": "[REDACTED]"}
+    assert rows(done.stdout) == [["form pin", "key", "1"], ["form note", "github", "1"]]
 
 
 def test_a_record_is_cleaned_by_the_rules_of_today(tmp_path: Path) -> None:

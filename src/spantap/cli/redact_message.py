@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final, cast
 
 import orjson
 
@@ -15,10 +15,7 @@ from spantap.cli.redact_places import Place, Probe
 from spantap.cli.tail_output import json_line
 from spantap.codec.jsonl import from_line
 from spantap.model import Body, Collected, Exchange, Headers
-from spantap.policy import multipart
 from spantap.policy.body import BodyLimits, clean_body
-from spantap.policy.charsets import CHARSET, text_of
-from spantap.policy.codings import decoded
 from spantap.policy.redact import Redactor, Tally
 from spantap.policy.withheld import Withheld
 
@@ -114,13 +111,13 @@ class _Cleaner:
     def body(self, data: bytes, content_type: str, coding: str | None, whose: str) -> Body:
         """A body; `whose` is ``request`` or ``response``, or empty when there is nothing else."""
         collected = Collected(data, len(data))
-        redactor = self.redactor
-        cleaned = clean_body(collected, content_type, coding, _LIMITS, redactor, self.tally)
+        heard = _Heard(self.redactor)
+        cleaned = clean_body(collected, content_type, coding, _LIMITS, cast("Redactor", heard), self.tally)
         if cleaned.withheld is not None:
             self.withheld[f"{whose} body".strip()] = cleaned.withheld
         elif isinstance(cleaned.content, str):
             prefix = f"{whose} body " if whose else ""
-            found = _places_in_body(collected, content_type, coding, cleaned.content, redactor)
+            found = _places_in_body(heard, cleaned.content)
             self.places += (replace(each, where=prefix + each.where) for each in found)
         return cleaned
 
@@ -208,9 +205,10 @@ class _Cleaner:
     def _request_line(self, line: str) -> str:
         method, _, rest = line.partition(" ")
         target, _, version = rest.rpartition(" ")
+        if "://" in target or "#" in target:  # for a proxy, or from nobody who keeps to the rules
+            return f"{method} {self._piece(self.redactor.url, target, 'request target')} {version}"
         path, mark, query = target.partition("?")
-        clean = self.redactor.url if "://" in path else self.redactor.path
-        path = self._piece(clean, path, "request path")
+        path = self._piece(self.redactor.path, path, "request path")
         return f"{method} {path}{mark}{self.query(query)} {version}"
 
     def _status_line(self, line: str) -> str:
@@ -237,22 +235,32 @@ class _Cleaner:
         return replace(body, content=clean.content, withheld=clean.withheld)
 
 
-def _places_in_body(
-    collected: Collected, content_type: str, coding: str | None, clean: str, redactor: Redactor
-) -> list[Place]:
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == "multipart/form-data":
-        return list(_places_in_parts(collected, content_type, coding, redactor))
-    charset = CHARSET.search(content_type)
-    is_json = media_type.endswith(("/json", "+json"))
-    try:
-        data = decoded(collected.data, coding, LONGEST)
-        text = text_of(
-            data, charset[1] if charset else None, redactor, sniff=not media_type, json_text=is_json
-        )
-    except Withheld:  # cleaning would have said so
-        return []
-    if text == clean:
+class _Heard:
+    """A redactor, and what it is asked to clean of one body: its decoded text, or the fields of a form."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self.redactor = redactor
+        self.whole_text = self.media_type = ""
+        self.fields_before: Sequence[tuple[str, str]] = ()
+        self.fields_after: Sequence[tuple[str, str]] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.redactor, name)
+
+    def body(self, text: str, media_type: str, tally: Tally, **how: Any) -> str | None:
+        self.whole_text, self.media_type = text, media_type
+        return self.redactor.body(text, media_type, tally, **how)
+
+    def fields(self, pairs: Sequence[tuple[str, str]], tally: Tally) -> list[tuple[str, str]]:
+        self.fields_before, self.fields_after = pairs, self.redactor.fields(pairs, tally)
+        return self.fields_after
+
+
+def _places_in_body(heard: _Heard, clean: str) -> list[Place]:
+    redactor, text, media_type = heard.redactor, heard.whole_text, heard.media_type
+    if heard.fields_before:
+        return list(_places_in_fields(heard))
+    if not text or text == clean:
         return []
     probe = _counting(lambda piece, tally: redactor.body(piece, media_type, tally))
     try:
@@ -266,14 +274,14 @@ def _places_in_body(
     return redact_places.in_lines(text, clean, probe)
 
 
-def _places_in_parts(
-    collected: Collected, content_type: str, coding: str | None, redactor: Redactor
-) -> Iterator[Place]:
-    for part in multipart.parts_of(collected, content_type, coding, LONGEST):
-        own = Tally()
-        name = orjson.loads(multipart.shown([part], redactor, own))[0].get("name", "")
-        for rule, count in own.counts.items():
-            yield Place(f"form {name}", rule, count)
+def _places_in_fields(heard: _Heard) -> Iterator[Place]:
+    names = [(name, "") for name, _ in heard.fields_after]  # a rule may ask for them
+    for dirty, clean in zip(heard.fields_before, heard.fields_after, strict=True):
+        if dirty != clean:
+            own = Tally()
+            heard.redactor.fields([dirty, *names], own)
+            for rule, count in (own.counts or {"echo": 1}).items():
+                yield Place(f"form {clean[0]}", rule, count)
 
 
 def _counting(cleaned: Callable[[str, Tally], str | None]) -> Probe:
@@ -317,7 +325,7 @@ def _dechunked(data: bytes) -> bytes:
             length = int(size, 16)
         except ValueError:
             return b"".join(pieces) if pieces and not size else data
-        if length == 0 or end < 0:
+        if length <= 0 or end < 0:
             return b"".join(pieces)
         pieces.append(data[end + 1 : end + 1 + length])
         at = end + 1 + length
