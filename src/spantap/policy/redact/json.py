@@ -15,7 +15,6 @@ import orjson
 from spantap.policy.redact.detectors import is_card
 from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.patterns import encode
-from spantap.policy.redact.prefilter import value_in
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 
@@ -77,7 +76,7 @@ class _Walk:
         self._tally = tally
         self._depth = depth
         self._mask = mask
-        self._values = b"\\u" in data or value_in(data)
+        self._values = b"\\u" in data or rules.prefilter.value_in(data)
         self._strings: list[str] = []
         self._masked = False
 

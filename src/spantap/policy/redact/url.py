@@ -8,7 +8,6 @@ from typing import Final
 from spantap.policy.redact.detectors import find
 from spantap.policy.redact.form import clean_pairs, looks_sensitive
 from spantap.policy.redact.patterns import decode, encode
-from spantap.policy.redact.prefilter import value_in
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
 
@@ -36,7 +35,7 @@ def clean_path(path: str, rules: Rules, tally: Tally) -> str:
             ";".join([_parameter(part, rules, tally) for part in segment.split(";")])
             for segment in path.split("/")
         )
-    return clean_values(path, tally, URL_MASK)
+    return clean_values(path, rules, tally, URL_MASK)
 
 
 def clean_url(url: str, rules: Rules, tally: Tally, depth: int = 0) -> str:
@@ -57,13 +56,13 @@ def clean_url(url: str, rules: Rules, tally: Tally, depth: int = 0) -> str:
     return f"{prefix}{path}{mark}{query}{hash_}{fragment}"
 
 
-def clean_values(text: str, tally: Tally, mask: str) -> str:
+def clean_values(text: str, rules: Rules, tally: Tally, mask: str) -> str:
     """Text with every value masked that a detector knows."""
     data = encode(text)
-    if not value_in(data):
+    if not rules.prefilter.value_in(data):
         return text
     pieces, at = [], 0
-    for start, end, rule in find(data):
+    for start, end, rule in find(data, rules.prefilter.optional):
         tally.add(rule, decode(data[start:end]))
         pieces += [data[at:start], mask.encode()]
         at = end
