@@ -19,6 +19,7 @@ from spantap.codec.attributes import encode
 from spantap.model import Exchange
 from spantap.otel.exporter import CleanSpan, ExchangeAttributes, ExchangeSpan
 from spantap.otel.late import late_attributes
+from spantap.otel.who import who_hidden
 from spantap.policy.redact import MASK, Redactor, Tally
 
 Copy = TypeVar("Copy", bound=CleanSpan)
@@ -43,9 +44,10 @@ class SpanCleaner:
     def copy(self, span: ReadableSpan) -> ReadableSpan:
         """A span of somebody else's, cleaned; the span itself when it holds nothing to clean."""
         attributes, tally = span.attributes or {}, Tally()
-        if self._is_clean(span, attributes, tally):
+        hidden = who_hidden(span.kind, attributes, self._redactor, tally)
+        if hidden is None and self._is_clean(span, attributes, tally):
             return span
-        return self._cleaned(CleanSpan, span, self._attributes(attributes, tally), tally)
+        return self._cleaned(CleanSpan, span, self._attributes(hidden or attributes, tally), tally)
 
     def copy_with(self, span: ReadableSpan, exchange: Exchange, tally: Tally) -> ExchangeSpan:
         """The span that carries an exchange: its attributes cleaned, the exchange's put over them."""
@@ -59,6 +61,7 @@ class SpanCleaner:
                 for name, value in (span.attributes or {}).items()
                 if name not in encoded and not name.startswith(_HEADERS)
             }
+        theirs = who_hidden(span.kind, theirs, self._redactor, tally) or theirs
         events, links = span.events, span.links  # the SDK makes new tuples of them each time
         more = events or links or not _says_no_more(span, theirs, exchange)
         if more and not self._is_clean(span, theirs, tally):

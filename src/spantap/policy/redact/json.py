@@ -15,6 +15,8 @@ import orjson
 from spantap.policy.redact.detectors import is_card
 from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.ruled import Ruled
+from spantap.policy.redact.ruled_json import Kept, PlacedWalk
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 
@@ -38,10 +40,13 @@ _NAMING: Final = (
 _NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
 
 _REFUSED: Final = frozenset({"input", "ctx"})
+_NOTHING_KEPT: Final[Kept] = set()
 
 
-def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK) -> str | None:
-    """Redacted JSON text, or None when it is not JSON.
+def clean_json(
+    text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK, ruled: Ruled | None = None
+) -> str | None:
+    """Redacted JSON text, or None when it is not JSON, or nothing of it is left.
 
     Args:
         text: what claims to be JSON.
@@ -49,6 +54,7 @@ def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
         tally: counts what is masked.
         depth: how deep inside other values we are.
         mask: what to put in place of a value.
+        ruled: the user's rules.
     """
     try:
         parsed = orjson.loads(text)
@@ -57,7 +63,13 @@ def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
     except UnicodeEncodeError:  # a lone surrogate in the text itself
         return None
     root = [parsed]
-    if _Walk(rules, tally, depth, mask, encode(text)).walk(root):
+    placed = None
+    if ruled is not None:
+        placed = PlacedWalk(ruled, tally)
+        if not placed.walk(root):
+            return None
+    walk = _Walk(rules, tally, depth, mask, encode(text), placed.kept if placed else _NOTHING_KEPT)
+    if walk.walk(root) or (placed and placed.changed):
         return orjson.dumps(root[0]).decode()
     if _says_it_all(text, parsed):
         return text
@@ -68,14 +80,15 @@ def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
 class _Walk:
     """Walks through parsed JSON, masking in place."""
 
-    __slots__ = ("_depth", "_mask", "_masked", "_names", "_rules", "_strings", "_tally", "_values")
+    __slots__ = ("_depth", "_kept", "_mask", "_masked", "_names", "_rules", "_strings", "_tally", "_values")
 
-    def __init__(self, rules: Rules, tally: Tally, depth: int, mask: str, data: bytes) -> None:
+    def __init__(self, rules: Rules, tally: Tally, depth: int, mask: str, data: bytes, kept: Kept) -> None:
         self._rules = rules
         self._names = rules.names
         self._tally = tally
         self._depth = depth
         self._mask = mask
+        self._kept = kept
         self._values = b"\\u" in data or rules.prefilter.value_in(data)
         self._strings: list[str] = []
         self._masked = False
@@ -109,7 +122,9 @@ class _Walk:
         note = self._strings.append
         for key, value in node.items():
             verdict = known(key)
-            if verdict or (verdict is None and key in self._names):
+            if (verdict or (verdict is None and key in self._names)) and not (
+                self._kept and (id(node), key) in self._kept
+            ):
                 node[key] = self._hidden("key", value)
                 continue
             kind = type(value)
@@ -146,7 +161,8 @@ class _Walk:
             name = node.get(member)
             if type(name) is str and name in self._names:
                 for each in _NAMED.intersection(node):
-                    node[each] = self._hidden("key", node[each])
+                    if (id(node), each) not in self._kept:
+                        node[each] = self._hidden("key", node[each])
 
     def _located(self, node: dict[str, Any]) -> None:
         """``{"loc": ["body", "password"], "input": "..."}``: how pydantic reports a value it refused."""

@@ -20,13 +20,15 @@ class Tally:
     Attributes:
         counts: rule name -> how many values it masked.
         secrets: raw values masked, each 6 to 512 characters, at most 64 of them.
+        hashed: whether a value was replaced by its hash.
     """
 
-    __slots__ = ("counts", "secrets")
+    __slots__ = ("counts", "hashed", "secrets")
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.secrets: set[str] = set()
+        self.hashed = False
 
     def add(self, rule: str, value: object = None) -> None:
         """Note that a rule masked a value.
