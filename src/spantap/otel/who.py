@@ -8,7 +8,7 @@ from typing import Any, Final
 from opentelemetry.trace import SpanKind
 
 from spantap.codec import names
-from spantap.policy.redact import MASK, Redactor, Tally
+from spantap.policy.redact import Redactor, Tally
 
 # Attribute -> what of `HASH` hides it; old and stable conventions.
 _WHO: Final = {
@@ -25,8 +25,8 @@ _AGENTS: Final = ("user_agent.original", "http.user_agent")
 
 def who_hidden(
     kind: SpanKind, attributes: Mapping[str, Any], redactor: Redactor, tally: Tally
-) -> dict[str, Any] | None:
-    """The attributes of a span with what is to be hashed, hashed; None when there is nothing to do.
+) -> dict[str, Any]:
+    """What is to be said instead of some attributes of a span; None for those to be left out.
 
     Args:
         kind: of the span; on others than SERVER spans an address is that of somebody we call.
@@ -35,23 +35,23 @@ def who_hidden(
         tally: counts what is masked.
     """
     if kind is not SpanKind.SERVER or not (redactor.hashes or redactor.ruled):
-        return None
-    hidden = dict(attributes)
+        return {}
+    hidden: dict[str, Any] = {}
     for name, field in _WHO.items():
-        value = hidden.get(name)
+        value = attributes.get(name)
         if not isinstance(value, str) or not value or field not in redactor.hashes:
             continue
         if field == "user":
-            del hidden[name]
+            hidden[name] = None
             hidden[names.USER_HASH] = redactor.hashed(value, tally)
         else:
             clean = redactor.address if field == "client.address" else redactor.hashed
             hidden[name] = clean(value, tally)
     for name in _AGENTS:
-        value = hidden.get(name)
-        if isinstance(value, str):
+        value = attributes.get(name)
+        if isinstance(value, str) and redactor.ruled:
             lines = redactor.header_pairs([("user-agent", value)], tally)
-            hidden[name] = lines[0][1] if lines else MASK
+            hidden[name] = lines[0][1] if lines else None
     key_id = redactor.hash_key_id(tally)
     if key_id is not None:
         hidden[names.HASH_KEY_ID] = key_id

@@ -195,7 +195,7 @@ class Redactor:
 
     def hash_key_id(self, tally: Tally) -> str | None:
         """The name of the key that was hashed with, if anything was and it has one."""
-        return self.hasher.key_id if tally.hashed and self.hasher is not None else None
+        return self.hasher.key_id if tally.hashes and self.hasher is not None else None
 
     @property
     def allows(self) -> bool:

@@ -44,8 +44,9 @@ class Hasher:
         if key is None:
             tally.add("hash_key_missing")
             return mask
-        tally.hashed = True
-        return hmac.digest(key, value.encode("utf-8", "surrogatepass"), "sha256").hex()
+        digits = hmac.digest(key, value.encode("utf-8", "surrogatepass"), "sha256").hex()
+        tally.hashes.add(digits)
+        return digits
 
     def address(self, value: str, tally: Tally) -> str:
         """The hash of an address, however it is spelt."""

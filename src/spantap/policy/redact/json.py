@@ -192,7 +192,7 @@ class _Walk:
         return type(before) is str and before.startswith("-") and before.lstrip("-") in self._names
 
     def _string(self, text: str) -> str:
-        if not self._values and not _PAIR_OR_MARKUP.search(text):
+        if (not self._values and not _PAIR_OR_MARKUP.search(text)) or text in self._tally.hashes:
             return text
         clean = self._rules.value(text, self._tally, self._depth + 1, self._mask)
         if clean != text:

@@ -22,7 +22,8 @@ class PlacedWalk:
 
     Attributes:
         changed: whether anything was.
-        kept: object (by id) and name of each member that a rule keeps: its name is no reason to mask it.
+        kept: object (by id) and name of each member that a rule keeps, or hashes: its name is no reason
+            to mask it.
     """
 
     __slots__ = ("_places", "_ruled", "_tally", "changed", "kept")
@@ -99,9 +100,9 @@ class PlacedWalk:
         gone = []
         for key, value in list(node.items() if type(node) is dict else enumerate(node)):
             below = None if at is None or self._places is None else self._places.down(at, key)
-            if below is not None and type(key) is str and below.rule < number:
-                keeps = self._ruled.rules[below.rule].action == "keep"
-                self.kept.update([(id(node), key)] if keeps else ())
+            first = number if below is None else min(number, below.rule)
+            if type(key) is str and first != NEVER and self._shows(first, number, value):
+                self.kept.add((id(node), key))
             clean = self._treated(value, below, number, depth)
             if clean is _DROPPED:
                 gone.append(key)
@@ -109,3 +110,10 @@ class PlacedWalk:
                 node[key] = clean
         for key in reversed(gone):
             del node[key]
+
+    def _shows(self, rule: int, around: int, value: Any) -> bool:
+        """Whether a member is not to be masked for its name: kept by that very name, or hashed."""
+        action = self._ruled.rules[rule].action
+        return (action == "hash" and (rule < around or not isinstance(value, (dict, list)))) or (
+            action == "keep" and rule < around
+        )
