@@ -92,6 +92,23 @@ def test_live_spans_that_others_export(live_bodies: bool) -> None:
     assert not [each for each in attributes.values() if each in ("alice", "127.0.0.1", "curl/8")]
 
 
+def test_an_exchange_that_is_not_kept_hides_the_same() -> None:
+    """The plain span of a path that is not captured has the address hashed once, not twice."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    handle = spantap.configure(
+        destinations=[MemorySink()], tracer_provider=provider, hash_key="s3cr3t", exclude_urls="/a"
+    )
+    call(spantap.instrument_app(responding(b"{}")), scope("GET", "/a"))
+    handle.shutdown(5)
+
+    (span,) = exporter.get_finished_spans()
+    assert (span.attributes or {})["client.address"] == LOOPBACK
+    hashes = ["user", "client.address"]
+    assert copied({"client.address": LOOPBACK}, hashes=hashes) == {"client.address": LOOPBACK}
+
+
 def test_what_an_exception_says_is_not_listed() -> None:
     """In allow-list mode the events and the status of others' spans keep classes and ways, not words."""
     provider = TracerProvider(shutdown_on_exit=False)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry.trace import SpanKind
 
 from spantap.codec import names
-from spantap.policy.redact import Redactor, Tally
+from spantap.policy.redact import MASK, Redactor, Tally
 
 # Attribute -> what of `HASH` hides it; old and stable conventions.
 _WHO: Final = {
@@ -20,6 +21,7 @@ _WHO: Final = {
     names.USER_EMAIL: "email",
     names.SESSION_ID: "session",
 }
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 _AGENTS: Final = ("user_agent.original", "http.user_agent")
 
 
@@ -41,6 +43,8 @@ def who_hidden(
         value = attributes.get(name)
         if not isinstance(value, str) or not value or field not in redactor.hashes:
             continue
+        if field == "client.address" and (value == MASK or _DIGEST.fullmatch(value)):
+            continue  # a span of ours begins with it hidden
         if field == "user":
             hidden[name] = None
             hidden[names.USER_HASH] = redactor.hashed(value, tally)
@@ -49,7 +53,7 @@ def who_hidden(
             hidden[name] = clean(value, tally)
     for name in _AGENTS:
         value = attributes.get(name)
-        if isinstance(value, str) and redactor.ruled:
+        if isinstance(value, str) and redactor.ruled and not _DIGEST.fullmatch(value):
             lines = redactor.header_pairs([("user-agent", value)], tally)
             hidden[name] = lines[0][1] if lines else None
     key_id = redactor.hash_key_id(tally)

@@ -296,7 +296,8 @@ def _hashed(seen: Observation, identity: Identity, redactor: Redactor, tally: Ta
         return redactor.hashed(raw, tally) if raw and field in redactor.hashes else clean
 
     user = of("user", seen.user, None)
-    return Identity(
+    return replace(
+        identity,
         user=identity.user if user is None else None,
         user_hash=user,
         email=of("email", seen.email, identity.email),

@@ -220,8 +220,8 @@ class Redactor:
 
     def untouched(self, texts: Iterable[str], tally: Tally) -> bool:
         """Whether `text` would change none of these: one look at all of them together."""
-        if self._ruled is not None:
-            return False  # a rule may be for anything
+        if self._rules.ruled is not None:
+            return False  # a rule may be for any URL
         together = "\n".join(texts)
         return scrub(together, tally) == together and not self.suspects(together)
 
