@@ -44,7 +44,8 @@ def who_hidden(
         if not isinstance(value, str) or not value or field not in redactor.hashes:
             continue
         if field == "client.address" and (value == MASK or _DIGEST.fullmatch(value)):
-            continue  # a span of ours begins with it hidden
+            hidden[name] = value  # a span of ours begins with it hidden
+            continue
         if field == "user":
             hidden[name] = None
             hidden[names.USER_HASH] = redactor.hashed(value, tally)
@@ -53,7 +54,9 @@ def who_hidden(
             hidden[name] = clean(value, tally)
     for name in _AGENTS:
         value = attributes.get(name)
-        if isinstance(value, str) and redactor.ruled and not _DIGEST.fullmatch(value):
+        if isinstance(value, str) and _DIGEST.fullmatch(value):
+            hidden[name] = value
+        elif isinstance(value, str) and redactor.ruled:
             lines = redactor.header_pairs([("user-agent", value)], tally)
             hidden[name] = lines[0][1] if lines else None
     key_id = redactor.hash_key_id(tally)

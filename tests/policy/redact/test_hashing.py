@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spantap.policy.redact import Redactor, Tally
@@ -94,6 +94,7 @@ def test_the_key_shows_nowhere() -> None:
 
 
 @given(st.lists(st.text(max_size=8), min_size=1, max_size=8))
+@example(["user 612"])  # a card number, to all appearances, is in its hash
 def test_no_detector_takes_a_hash_for_a_secret(values: list[str]) -> None:
     """A hash may look like a card number in part; it comes out whole all the same."""
     tally = Tally()
