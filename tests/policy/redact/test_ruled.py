@@ -154,6 +154,13 @@ def test_headers_and_cookies(rules: str, before: list[tuple[str, str]], after: o
     assert redactor(rules).header_pairs(before, Tally()) == after
 
 
+def test_the_standard_list_of_headers_holds_beside_rules() -> None:
+    """SANITIZE_FIELDS masks what no rule is for; a rule for the same header goes first."""
+    made = redactor("header x-own-a keep; header x-b drop", headers=["x-own-.*"])
+    pairs = [("X-Own-A", "1"), ("X-Own-C", "2"), ("x-b", "3"), ("x-d", "4")]
+    assert made.header_pairs(pairs, Tally()) == [("x-own-a", "1"), ("x-own-c", MASK), ("x-d", "4")]
+
+
 def test_each_rule_counts_under_its_own_name() -> None:
     """What a rule did can be seen in the record."""
     tally = Tally()
