@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from spantap.policy.redact.echo import clean_echoes
+from spantap.policy.redact.echo import clean_echoes, scrub
 from spantap.policy.redact.form import clean_fields, clean_pairs, looks_sensitive
 from spantap.policy.redact.headers import clean_headers, plain_values
 from spantap.policy.redact.json import clean_json
@@ -15,7 +15,7 @@ from spantap.policy.redact.plain import holds_secrets, spelt_out
 from spantap.policy.redact.prefilter import Prefilter
 from spantap.policy.redact.rules import DEEPEST, Rules, compile_names
 from spantap.policy.redact.tally import MASK, Tally
-from spantap.policy.redact.text import clean_text, scrub
+from spantap.policy.redact.text import clean_text
 from spantap.policy.redact.url import clean_path, clean_query, clean_url
 
 _FORM: Final = "application/x-www-form-urlencoded"

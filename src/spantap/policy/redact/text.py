@@ -68,17 +68,6 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
     return decode(_replaced(data, _apart(spans, data, hidden), tally))
 
 
-def scrub(text: str, tally: Tally) -> str:
-    """Text without the values that were masked elsewhere in the exchange."""
-    for secret in sorted(tally.secrets, key=len, reverse=True):
-        if secret in text:
-            text = text.replace(secret, MASK)
-        written = repr(secret)[1:-1]
-        if written != secret and written in text:
-            text = text.replace(written, MASK)
-    return text
-
-
 def _replaced(data: bytes, spans: list[_Span], tally: Tally) -> bytes:
     pieces, at = [], 0
     for start, end, rule, replacement, inner in spans:
