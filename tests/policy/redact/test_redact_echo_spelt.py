@@ -84,3 +84,11 @@ def test_an_oauth_code_in_a_url_in_a_text() -> None:
 
     assert "ttwnrzhgwpyx65" not in REDACTOR.text(text, Tally())
     assert REDACTOR.text("https://x.test/cb?code=ttwnrz", Tally()) == "https://x.test/cb?code=ttwnrz"
+
+
+def test_a_netrc_file_in_a_text() -> None:
+    """Its words stand beside each other, without a mark between name and value."""
+    text = "machine x.test login ann password s3cretvalue\n"
+
+    assert REDACTOR.text(text, Tally()) == f"machine x.test login ann password {MASK}\n"
+    assert REDACTOR.text("the login page password reset", Tally()) == "the login page password reset"

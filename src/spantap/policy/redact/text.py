@@ -26,10 +26,11 @@ _PAIR = compile_bytes(
     rf"({_NAME}(?:[ \t]{_NAME}){{0,2}})(?:{_QUOTES})?\]?[ \t]*(=>|->|:=|!?={{1,3}}|:)[ \t]*"
 )
 # No separator between them: token "value", --token value, ('token', 'value') as in reprs of header
-# lists, <add key="token" value="value"/>. Groups come in twos: name, beginning of the value.
+# lists, .netrc, <add key="token" value="value"/>. Groups come in twos: name, beginning of the value.
 _BARE = compile_bytes(
     rf"({_NAME})[ \t]+({_QUOTES})"
     r"|--([A-Za-z][A-Za-z0-9_.-]*)[ \t]+([^-\s])"
+    r"|machine\s+[^\s]+\s+login\s+[^\s]+\s+(password)\s+([^\s])"
     rf"|\([bBuU]?[\"']({_NAME})[\"'],[ ]*[bBuU]?({_QUOTES})"
     rf"|(?i:name|key)[ ]*=[ ]*[\"']({_NAME})[\"'][^<>\"']*[ ](?i:value)[ ]*=[ ]*({_QUOTES})"
 )
@@ -133,7 +134,7 @@ def _pairs(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]
 def _bare(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
     done = 0
     for match in _BARE.finditer(data):
-        first = next(group for group in (1, 3, 5, 7) if match.start(group) >= 0)
+        first = next(group for group in (1, 3, 5, 7, 9) if match.start(group) >= 0)
         value = match.start(first + 1)
         # Inside a value that is masked already; what begins there ends where it ends, or at a
         # quote further on that would be looked for again and again.
