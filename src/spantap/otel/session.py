@@ -197,6 +197,12 @@ class Session(Passage):
         else:
             self._complete()
 
+    def learn(self, tally: Tally) -> None:
+        """Note what is secret in the request as far as it was read, for texts that may quote it."""
+        seen = self.seen
+        self._completed()
+        self._tap.pipeline.learn(replace(seen, request_body=self.request.collected()), tally)
+
     # The processor's side, perhaps on another thread --------------------------------------------
 
     def span_ended(self, span: ReadableSpan) -> bool:
@@ -325,6 +331,8 @@ class Session(Passage):
             if seen.route:
                 span.update_name(f"{self._tap.method_name(seen.method)} {seen.route}")
             if seen.error_type is not None:
+                if isinstance(exchange, Drop):
+                    self.learn(outcome.tally)  # not kept, so nobody has looked for its secrets
                 self._write_exception(outcome.tally)
             elif seen.status is not None and seen.status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
@@ -340,15 +348,10 @@ class Session(Passage):
         pipeline, seen = self._tap.pipeline, self.seen
         kind = pipeline.clean_name(seen.error_type or "", tally)
         message = pipeline.clean_message(seen.error_message or "", tally)
-        self.span.add_event(
-            "exception",
-            {
-                "exception.type": kind,
-                "exception.message": message,
-                "exception.stacktrace": pipeline.clean_stacktrace(self._stacktrace or "", tally),
-                "exception.escaped": "True",
-            },
-        )
+        stacktrace = pipeline.clean_stacktrace(self._stacktrace or "", tally)
+        event = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stacktrace}
+        said = {name: text for name, text in event.items() if text or name == "exception.message"}
+        self.span.add_event("exception", {**said, "exception.escaped": "True"})
         self.span.set_status(Status(StatusCode.ERROR, f"{kind.rpartition('.')[2]}: {message}"))
 
     def _emit(self, span: ReadableSpan | Callable[[], ReadableSpan], outcome: Outcome) -> None:
@@ -365,7 +368,10 @@ class Session(Passage):
             if isinstance(exchange, Exchange):
                 tap.processor.emit(span() if callable(span) else span, exchange, outcome.tally)
             elif self.context.trace_flags.sampled:
-                tap.processor.emit_plain(span() if callable(span) else span)
+                plain = span() if callable(span) else span
+                if not self.owned and (plain.events or plain.status.description):
+                    self.learn(outcome.tally)  # somebody else's exception, as it is
+                tap.processor.emit_plain(plain, outcome.tally)
         finally:
             tap.count(exchange)  # now: whoever waits for open requests to end wants them queued
 
