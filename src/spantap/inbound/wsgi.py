@@ -68,9 +68,10 @@ class WSGIDoor:
             propagated = not fields or not environ.keys().isdisjoint(_environ_keys(fields))
             passage = tap.open(
                 environ["REQUEST_METHOD"],
-                functools.partial(_observe, environ),
-                environ if propagated else None,
+                _observe,
+                environ,
                 wsgi_getter,
+                propagated=propagated,
             )
             if isinstance(passage, Session):
                 environ[SESSION] = passage
