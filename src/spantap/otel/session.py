@@ -25,9 +25,9 @@ from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
 from spantap.model import Exchange, Observation
 from spantap.otel.current import NOBODY, Current
-from spantap.otel.late import LateAttributes
+from spantap.otel.late import late_of
 from spantap.otel.live import full_attributes, plain_attributes
-from spantap.otel.passage import Passage
+from spantap.otel.passage import PassageWithCurrent
 from spantap.otel.tracing import SCHEMA_URL, SCOPE
 from spantap.policy.decide import Drop, decide
 from spantap.policy.redact import Tally
@@ -48,7 +48,7 @@ class Outcome:
     tally: Tally
 
 
-class Session(Passage):
+class Session(PassageWithCurrent):
     """See the module. Everything public here is for the doors.
 
     Attributes:
@@ -59,7 +59,6 @@ class Session(Passage):
         captured: the exchange is wanted; when False only the span is kept right.
         complete: set by the door: fills in what is cheaper to find out at the end (headers,
             route); called before the exchange is made, perhaps on the finisher's thread.
-        late: set by the tap: the attributes of the live span, if they are made when asked for.
     """
 
     __slots__ = (
@@ -67,6 +66,7 @@ class Session(Passage):
         "_early",
         "_ended",
         "_enriches",
+        "_late",
         "_lock",
         "_outcome",
         "_parent",
@@ -76,7 +76,6 @@ class Session(Passage):
         "captured",
         "complete",
         "context",
-        "late",
         "owned",
         "request",
         "response",
@@ -103,7 +102,7 @@ class Session(Passage):
         self.captured = captured
         self.context = span.get_span_context()
         self.complete: Callable[[], None] | None = None
-        self.late: LateAttributes | None = None
+        self._late = late_of(span)
         self._parent = parent
         self._enriches = tap.enriches(span, owned=owned)
         limits = tap.limits
@@ -340,7 +339,7 @@ class Session(Passage):
             report("writing on a span", error)
 
     def _said_late(self, exchange: Exchange | Drop) -> bool:
-        late, self.late = self.late, None
+        late, self._late = self._late, None
         return late is not None and isinstance(exchange, Exchange) and late.settle(exchange, self.seen)
 
     def _write_exception(self, tally: Tally) -> None:
