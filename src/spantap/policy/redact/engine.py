@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from spantap.policy.redact.cut import without_beginnings
 from spantap.policy.redact.echo import clean_echoes
-from spantap.policy.redact.form import clean_fields, clean_pairs, looks_sensitive
+from spantap.policy.redact.form import clean_fields, looks_sensitive
+from spantap.policy.redact.graphql import clean_graphql, is_graphql
 from spantap.policy.redact.headers import clean_headers, plain_values
 from spantap.policy.redact.json import clean_json
 from spantap.policy.redact.keys import SensitiveNames, squashed
 from spantap.policy.redact.patterns import encode
-from spantap.policy.redact.plain import holds_secrets, spelt_out
+from spantap.policy.redact.plain import spelt_out
 from spantap.policy.redact.prefilter import Prefilter
 from spantap.policy.redact.rules import DEEPEST, Rules, compile_names
+from spantap.policy.redact.shapes import clean_body
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.text import clean_text, scrub
 from spantap.policy.redact.url import clean_path, clean_query, clean_url
 
-_FORM: Final = "application/x-www-form-urlencoded"
 _BRACKETS: Final = {"{": "}", "[": "]"}
 
 
@@ -84,30 +86,46 @@ class Redactor:
         """Free text or a traceback, also without every value in `Tally.secrets`."""
         return self._value(scrub(text, tally), tally, 0, MASK)
 
-    def body(self, text: str, media_type: str, tally: Tally) -> str | None:
+    def body(self, text: str, media_type: str, tally: Tally, *, cut: bool = False) -> str | None:
         """A body's text, or None when it cannot be cleaned and must be withheld.
 
         Args:
-            text: the whole body, decoded. A beginning of one will not parse.
+            text: the body, decoded.
             media_type: the value of its Content-Type; parameters and case do not matter.
             tally: counts what is masked.
+            cut: whether it is only the beginning. What may be the beginning of a secret at its
+                end is left out then.
         """
         kind = media_type.partition(";")[0].strip().lower()
         if not text:
             return text
-        if kind.endswith(("/json", "+json")):
-            return self._json(text, tally)
-        if kind == _FORM and text.lstrip()[:1] not in _BRACKETS:
-            return clean_pairs(text, self._rules, tally, 0, MASK, "key")
-        return self._other(text, tally)
+        # Parsing costs more than looking, so JSON without anything to mask is not parsed to
+        # learn whether it is well-formed; that one is cut off is seen by its ends.
+        if (
+            not cut
+            and kind.endswith(("/json", "+json"))
+            and _closed(text)
+            and not self._prefilter.anything_spelt(encode(text))
+        ):
+            return text
+        return clean_body(text, kind, self._rules, tally, cut=cut)
 
     def fields(self, pairs: Sequence[tuple[str, str]], tally: Tally) -> list[tuple[str, str]]:
         """Names and values of a decoded form."""
         return clean_fields(pairs, self._rules, tally)
 
-    def echoes(self, text: str, tally: Tally) -> str:
-        """A clean body, also without the values that were masked elsewhere in the exchange."""
-        return clean_echoes(text, tally) if tally.secrets else text
+    def echoes(self, text: str, tally: Tally, *, cut: bool = False) -> str:
+        """A clean body, also without the values that were masked elsewhere in the exchange.
+
+        Args:
+            text: the body.
+            tally: knows the values.
+            cut: whether it is only the beginning; one of them may begin at its end.
+        """
+        if not tally.secrets:
+            return text
+        clean = clean_echoes(text, tally)
+        return without_beginnings(clean, tally.secrets) if cut else clean
 
     def names_secret(self, name: str) -> bool:
         """Whether what stands under a name is a secret, whatever it looks like."""
@@ -126,22 +144,6 @@ class Redactor:
         """Whether anything sensitive could be in a text: a quick look that errs on yes."""
         return looks_sensitive(text, self._rules)
 
-    def _json(self, text: str, tally: Tally) -> str | None:
-        # Parsing costs more than looking, so a text without anything to mask is not parsed to
-        # learn whether it is well-formed; that one is cut off is seen by its ends.
-        if _closed(text) and not self._prefilter.anything_spelt(encode(text)):
-            return text
-        return clean_json(text.removeprefix("\ufeff"), self._rules, tally)
-
-    def _other(self, text: str, tally: Tally) -> str | None:
-        if not looks_sensitive(text, self._rules) and "&" not in text:
-            return text
-        if text.lstrip("\ufeff \t\r\n")[:1] in _BRACKETS:
-            clean = clean_json(text.removeprefix("\ufeff"), self._rules, tally)
-            if clean is not None:
-                return clean
-        return None if holds_secrets(text, self._rules) else text
-
     def _value(self, text: str, tally: Tally, depth: int, mask: str) -> str:
         """A string found somewhere: JSON, a URL, words; perhaps percent-encoded."""
         if len(text) < 4 or not looks_sensitive(text, self._rules):
@@ -153,6 +155,8 @@ class Redactor:
             clean = clean_json(text, self._rules, tally, depth, mask)
             if clean is not None:
                 return clean
+        if mask == MASK and is_graphql(text):
+            return clean_graphql(text, self._rules, tally)
         clean = clean_text(text, self._rules, tally, depth, mask)
         if clean != text:
             return clean

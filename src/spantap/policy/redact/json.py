@@ -21,7 +21,8 @@ from spantap.policy.redact.tally import MASK, Tally
 
 _DEEPEST: Final = 100  # levels of nesting; below, everything is masked unread
 _PAIR_OR_MARKUP = re.compile(r"[=:<%]|--|[\"'`]")
-_NAMING: Final = (
+# Members that name what stands in another member of the same object.
+NAMING: Final = (
     "name",
     "key",
     "field",
@@ -36,9 +37,9 @@ _NAMING: Final = (
     "n",
     "k",
 )
-_NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
+NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
 
-_REFUSED: Final = frozenset({"input", "ctx"})
+REFUSED: Final = frozenset({"input", "ctx"})
 
 
 def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK) -> str | None:
@@ -120,7 +121,7 @@ class _Walk:
                 below.append(value)
             elif self._values:
                 node[key] = self._number(value)
-        if not _NAMED.isdisjoint(node):
+        if not NAMED.isdisjoint(node):
             self._named(node)
         if "loc" in node:
             self._located(node)
@@ -143,17 +144,17 @@ class _Walk:
 
     def _named(self, node: dict[str, Any]) -> None:
         """``{"name": "password", "value": "..."}``: the name is a value, too."""
-        for member in _NAMING:
+        for member in NAMING:
             name = node.get(member)
             if type(name) is str and name in self._names:
-                for each in _NAMED.intersection(node):
+                for each in NAMED.intersection(node):
                     node[each] = self._hidden("key", node[each])
 
     def _located(self, node: dict[str, Any]) -> None:
         """``{"loc": ["body", "password"], "input": "..."}``: how pydantic reports a value it refused."""
         place = node["loc"]
         if type(place) is list and any(type(each) is str and each in self._names for each in place):
-            for each in _REFUSED.intersection(node):
+            for each in REFUSED.intersection(node):
                 node[each] = self._hidden("key", node[each])
 
     def _inside(self, node: Any, below: list[Any]) -> None:
