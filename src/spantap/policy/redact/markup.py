@@ -24,10 +24,12 @@ _HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE
 _OWN_ENTITIES = re.compile(r"<!doctype[^>]*\[|<!entity", re.IGNORECASE)
 # Elements whose text names what their neighbour holds: plist, XML-RPC, Java's properties.
 _NAMERS: Final = frozenset(NAMING) - {"id", "type"}
-_TEXTS: Final = ("text", "cdata", "raw", "comment", "instruction", "declaration")
+_MOST_COMMENTS: Final = 2  # one within the other
 
 
-def clean_markup(text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool = False) -> str | None:
+def clean_markup(
+    text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool = False, depth: int = 0
+) -> str | None:
     """Markup with everything sensitive masked, or None when it has entities of its own.
 
     Args:
@@ -36,10 +38,12 @@ def clean_markup(text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool
         tally: counts what is masked.
         html: whether it is HTML; XML otherwise, unless it says that it is HTML.
         cut: whether it ends too early.
+        depth: how many comments are around it.
     """
     if _OWN_ENTITIES.search(text):
         return None
-    return _Document(text, rules, tally, html=html or _HTML.match(text) is not None, cut=cut).clean()
+    html = html or _HTML.match(text) is not None
+    return _Document(text, rules, tally, html=html, cut=cut, depth=depth).clean()
 
 
 @dataclass(slots=True)
@@ -55,7 +59,8 @@ class _Element:
 class _Document:
     """One pass over one text."""
 
-    def __init__(self, text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool) -> None:
+    def __init__(self, text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool, depth: int) -> None:
+        self._depth = depth
         self._text = text
         self._rules = rules
         self._tally = tally
@@ -158,8 +163,9 @@ class _Document:
             self._edits.append((token.inside, end, written))
 
     def _cleaned(self, content: str, kind: str) -> str:
-        if kind == "comment" and "<" in content:
-            inside = clean_markup(content, self._rules, self._tally, html=self._page is not None)
+        if kind == "comment" and "<" in content and self._depth < _MOST_COMMENTS:
+            html = self._page is not None
+            inside = clean_markup(content, self._rules, self._tally, html=html, depth=self._depth + 1)
             return MASK if inside is None else inside
         return self._rules.value(content, self._tally, 1, MASK)
 
