@@ -159,13 +159,13 @@ def _one_by_one(text: str, secret: str) -> Iterator[str]:
 CAP, CLIENT = "password", "apiKey"
 BODIES = [
     (f"{shape}, {value.split()[0]}", value, kind, text, name)
-    for value in NAMED
-    for name in (CAP, CLIENT)
+    for name, values in ((CAP, NAMED), (CLIENT, NAMED[1:2]))
+    for value in values
     for shape, kind, text in _named(name, value)
 ] + [
     (f"{shape}, {which}", value, kind, text, by)
     for which, value in SEEN.items()
-    for by in (CAP, CLIENT)
+    for by in ((CAP, CLIENT) if which == "userinfo" else (CAP,))
     for shape, kind, text in _seen(value)
 ]
 

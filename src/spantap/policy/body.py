@@ -103,7 +103,7 @@ def _clean_text(
     data, cut = decoded(collected.data, content_encoding, limits.collect_bytes, cut=cut)
     is_json = media_type.endswith(("/json", "+json"))
     text = text_of(data, charset, redactor, sniff=not media_type, json_text=is_json, cut=cut)
-    if _FORM_PART.search(text) and redactor.suspects(text):
+    if "form-data" in text.lower() and _FORM_PART.search(text) and redactor.suspects(text):
         raise Withheld("multipart")
     clean = redactor.body(text, media_type, tally, cut=cut)
     if clean is None:

@@ -20,7 +20,7 @@ _GROUPS: Final = string.ascii_uppercase + string.digits + _GAPS
 _AFTER_URL: Final = " \t\r\n\"'<>`"
 _AUTHORITY = re.compile(r":\\*/\\*/|%3a(?:%2f){2}", re.IGNORECASE)
 _SCHEME: Final = string.ascii_letters + string.digits + "+.-"
-_LEAST: Final = 3  # characters that tell that a secret begins
+_LEAST: Final = 4  # characters that tell that a secret begins
 
 
 def without_tail(text: str) -> str:
@@ -36,7 +36,9 @@ def without_tail(text: str) -> str:
 def without_beginnings(text: str, secrets: Iterable[str]) -> str:
     """A text that was cut, without the beginning of a known secret at its end."""
     for secret in secrets:
-        for length in range(min(len(secret), len(text)), _LEAST, -1):
+        if secret[:_LEAST] not in text[-len(secret) :]:
+            continue
+        for length in range(min(len(secret), len(text)), _LEAST - 1, -1):
             if text.endswith(secret[:length]):
                 text = text[:-length]
                 break

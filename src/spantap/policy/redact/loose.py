@@ -12,9 +12,11 @@ from typing import Final
 
 import orjson
 
+from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.json import NAMED, NAMING, REFUSED
 from spantap.policy.redact.partial import LATER, LONGEST, NAMERS
 from spantap.policy.redact.patterns import decode, encode
+from spantap.policy.redact.prefilter import value_in
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.text import clean_text
@@ -68,6 +70,8 @@ class _Scan:
         self._tally = tally
         self._edits: list[tuple[int, int, bytes]] = []
         self._levels = [_Level()]
+        self._strings: list[tuple[int, int, str]] = []  # what stands under names that say nothing
+        self._names: list[tuple[int, int, str]] = []
         self._hidden: list[bytes] = []  # what is open inside a value that is masked
 
     def run(self) -> bytes:
@@ -77,7 +81,8 @@ class _Scan:
             if self._hidden:
                 self._inside_hidden(match[0], kind, end)
             elif kind == _SPACE:
-                self._clean(start, end, quoted=False)
+                if not match[0].isspace():
+                    self._strings.append((start, end, decode(match[0])))
             elif kind == _MARK:
                 self._mark(match[0], start, end)
             else:
@@ -85,6 +90,11 @@ class _Scan:
         while self._levels:
             self._member()
             self._close(len(self._data), whole=False)
+        # One look at all of them together: most documents have their secrets under names.
+        if looks_sensitive("\n".join([text for _, _, text in self._strings]), self._rules):
+            self._clean(self._strings)
+        if value_in(encode("\n".join([text for _, _, text in self._names]))):
+            self._clean(self._names)
         return self._edited()
 
     def _inside_hidden(self, token: bytes, kind: int | None, end: int) -> None:
@@ -131,25 +141,22 @@ class _Scan:
             flag = level.opener == b"[" and level.before is not None and self._flag(level.before)
             if flag:
                 self._mask(start, end)
-            else:
-                self._clean(start, end, quoted=quoted)
 
     def _named(self, level: _Level) -> None:
         """A colon: what stands before it is a name."""
         if not level.spans:
             return
-        names = self._rules.names
         if level.secret:
             if len(level.spans) < 2:
                 return  # a colon inside an unquoted value
             name = level.spans.pop()  # no comma stood before the next member
             self._member()
             level.spans.append(name)
-            self._clean(name[0], name[1], quoted=self._data[name[0] : name[0] + 1] in b"\"'`")
         text = level.spans[-1][2]
         together = " ".join([each for _, _, each in level.spans[-3:]])
+        self._names += level.spans
         level.name, level.spans = text, []
-        level.secret = text in names or together in names
+        level.secret = text in self._rules.names or together in self._rules.names
 
     def _member(self) -> None:
         """The end of a member or an element."""
@@ -158,6 +165,8 @@ class _Scan:
             span = (level.spans[0][0], level.spans[-1][1], level.spans[-1][2])
             if level.secret:
                 self._mask(span[0], span[1])
+            else:
+                self._strings += level.spans
             self._noted(level, span)
         level.spans, level.name, level.secret = [], None, False
         self._hidden.clear()
@@ -236,18 +245,13 @@ class _Scan:
             return decode(inside)
         return content
 
-    def _clean(self, start: int, end: int, *, quoted: bool) -> None:
-        if end - start < 4:
-            return
-        text = self._content(start, end) if quoted else decode(self._data[start:end])
-        clean = self._rules.value(text, self._tally, 1, MASK)
-        if clean == text:
-            return
-        written = encode(clean)
-        if quoted:
-            quote = self._data[start : start + 1]
-            written = _written(clean, quote)
-        self._edits.append((start, end, written))
+    def _clean(self, found: list[tuple[int, int, str]]) -> None:
+        for start, end, text in found:
+            clean = self._rules.value(text, self._tally, 1, MASK)
+            if clean != text:
+                quote = self._data[start : start + 1]
+                written = _written(clean, quote) if quote in b"\"'`" else encode(clean)
+                self._edits.append((start, end, written))
 
     def _edited(self) -> bytes:
         pieces, at = [], 0
@@ -271,10 +275,9 @@ def _written(text: str, quote: bytes) -> bytes:
 def clean_loose(text: str, rules: Rules, tally: Tally) -> str:
     """JSON-like text with everything sensitive masked; the same text when there is nothing."""
     for _ in range(_MOST_PASSES):
-        before = text
-        text = decode(_Scan(encode(text), rules, tally).run())
+        clean = decode(_Scan(encode(text), rules, tally).run())
         # Whatever the tokens have hidden from us: named values are found in running text, too.
-        text = clean_text(text, rules, tally)
-        if text == before:
+        text = clean_text(clean, rules, tally)
+        if text == clean:
             break
     return text

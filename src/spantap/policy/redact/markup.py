@@ -16,6 +16,8 @@ from spantap.policy.redact.cut import without_tail
 from spantap.policy.redact.html import Page
 from spantap.policy.redact.json import NAMED, NAMING
 from spantap.policy.redact.partial import LONGEST
+from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.prefilter import value_in
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tags import Attribute, Token, tokens
 from spantap.policy.redact.tally import MASK, Tally
@@ -24,6 +26,8 @@ _HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE
 _OWN_ENTITIES = re.compile(r"<!doctype[^>]*\[|<!entity", re.IGNORECASE)
 # Elements whose text names what their neighbour holds: plist, XML-RPC, Java's properties.
 _NAMERS: Final = frozenset(NAMING) - {"id", "type"}
+# In what has none of these, nothing is named, and no URL stands.
+_NOTATION = re.compile(r"[=:<%\\\"'`]|--| (?:is|was|are|were) ")
 _MOST_COMMENTS: Final = 2  # one within the other
 
 
@@ -65,6 +69,7 @@ class _Document:
         self._rules = rules
         self._tally = tally
         self._cut = cut
+        self._values = value_in(encode(unescape(text)))
         self._page = Page(rules) if html else None
         self._edits: list[tuple[int, int, str]] = []
         self._path = [_Element()]
@@ -167,6 +172,12 @@ class _Document:
             html = self._page is not None
             inside = clean_markup(content, self._rules, self._tally, html=html, depth=self._depth + 1)
             return MASK if inside is None else inside
+        return self._value(content)
+
+    def _value(self, content: str) -> str:
+        """A text or an attribute's value; most have nothing in them that could be looked into."""
+        if not self._values and _NOTATION.search(content) is None:
+            return content
         return self._rules.value(content, self._tally, 1, MASK)
 
     def _noted(self, token: Token, raw: str, end: int) -> None:
@@ -198,7 +209,7 @@ class _Document:
                     self._mask(each.start, each.end)
                 continue
             content = unescape(raw)
-            clean = self._rules.value(content, self._tally, 1, MASK)
+            clean = self._value(content)
             if clean != content:
                 self._edits.append((each.start, each.end, escape(clean)))
 
