@@ -203,7 +203,8 @@ def test_anything_is_survived_and_clean_text_stays(text: str, kind: str, cut: bo
         return
     if kind == JSON and not cut and _is_json(text):
         assert _is_json(shown)
-    assert clean(shown, kind) in (shown, None)
+    if not cut:  # as a whole, what is shown of a cut body would be something else
+        assert clean(shown, kind) in (shown, None)
 
 
 def _is_json(text: str) -> bool:

@@ -275,9 +275,10 @@ def _written(text: str, quote: bytes) -> bytes:
 def clean_loose(text: str, rules: Rules, tally: Tally) -> str:
     """JSON-like text with everything sensitive masked; the same text when there is nothing."""
     for _ in range(_MOST_PASSES):
-        clean = decode(_Scan(encode(text), rules, tally).run())
+        before = text
+        text = decode(_Scan(encode(text), rules, tally).run())
         # Whatever the tokens have hidden from us: named values are found in running text, too.
-        text = clean_text(clean, rules, tally)
-        if text == clean:
+        text = clean_text(text, rules, tally)
+        if text == before:
             break
     return text
