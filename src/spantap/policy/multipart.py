@@ -83,7 +83,10 @@ def shown(form: Form, redactor: Redactor, tally: Tally) -> str:
     missing = [("state", "")] if form.cut else []
     clean = redactor.fields([*zip(names, told, strict=True), *missing], tally)[: len(parts)]
     members = []
-    for part, value, (name, text) in zip(parts, values, clean, strict=True):
+    for part, value, field in zip(parts, values, clean, strict=True):
+        if field is None:
+            continue  # dropped by a rule
+        name, text = field
         member: dict[str, Any] = {} if part.name is None else {"name": name}
         if part.filename is not None:
             member["filename"] = text

@@ -16,7 +16,6 @@ from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.json import NAMED, NAMING, REFUSED
 from spantap.policy.redact.partial import LATER, LONGEST, NAMERS
 from spantap.policy.redact.patterns import decode, encode
-from spantap.policy.redact.prefilter import value_in
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.text import clean_text
@@ -93,7 +92,7 @@ class _Scan:
         # One look at all of them together: most documents have their secrets under names.
         if looks_sensitive("\n".join([text for _, _, text in self._strings]), self._rules):
             self._clean(self._strings)
-        if value_in(encode("\n".join([text for _, _, text in self._names]))):
+        if self._rules.prefilter.value_in(encode("\n".join([text for _, _, text in self._names]))):
             self._clean(self._names)
         return self._edited()
 

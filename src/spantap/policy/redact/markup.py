@@ -17,7 +17,6 @@ from spantap.policy.redact.html import Page
 from spantap.policy.redact.json import NAMED, NAMING
 from spantap.policy.redact.partial import LONGEST
 from spantap.policy.redact.patterns import encode
-from spantap.policy.redact.prefilter import value_in
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tags import Attribute, Token, tokens
 from spantap.policy.redact.tally import MASK, Tally
@@ -69,7 +68,7 @@ class _Document:
         self._rules = rules
         self._tally = tally
         self._cut = cut
-        self._values = value_in(encode(unescape(text)))
+        self._values = rules.prefilter.value_in(encode(unescape(text)))
         self._page = Page(rules) if html else None
         self._edits: list[tuple[int, int, str]] = []
         self._path = [_Element()]

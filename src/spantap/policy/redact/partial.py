@@ -14,6 +14,7 @@ import orjson
 
 from spantap.policy.redact.cut import without_tail
 from spantap.policy.redact.json import NAMED, NAMING, REFUSED, clean_json
+from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 
@@ -27,7 +28,9 @@ LONGEST: Final = 512  # characters of a value whose name may come later
 CleanText = Callable[[str], str]
 
 
-def clean_partial(text: str, rules: Rules, tally: Tally, inner: CleanText) -> str | None:
+def clean_partial(
+    text: str, rules: Rules, tally: Tally, inner: CleanText, *, ruled: Ruled | None = None
+) -> str | None:
     """The clean beginning of a JSON document, or None when it is not one.
 
     Args:
@@ -35,6 +38,7 @@ def clean_partial(text: str, rules: Rules, tally: Tally, inner: CleanText) -> st
         rules: what is sensitive.
         tally: counts what is masked.
         inner: cleans the text of a string that was cut.
+        ruled: the user's rules.
     """
     seen = _structure(text)
     if seen is None:
@@ -44,7 +48,7 @@ def clean_partial(text: str, rules: Rules, tally: Tally, inner: CleanText) -> st
     for shown, ending in _endings(text, quote, inner):
         whole = shown + ending + closers
         closed = _nameless_masked(whole, len(openers), tally, unfinished=ending != "")
-        clean = None if closed is None else clean_json(closed, rules, tally)
+        clean = None if closed is None else clean_json(closed, rules, tally, ruled=ruled)
         if clean is not None:
             return shown if clean == whole else _opened(clean, len(openers), ending)
     return None

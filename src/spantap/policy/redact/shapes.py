@@ -15,6 +15,7 @@ from spantap.policy.redact.loose import clean_loose
 from spantap.policy.redact.markup import clean_markup
 from spantap.policy.redact.partial import clean_partial
 from spantap.policy.redact.plain import clean_plain, holds_secrets
+from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.rules import DEEPEST, Rules
 from spantap.policy.redact.table import clean_table, delimiter_of
 from spantap.policy.redact.tally import MASK, Tally
@@ -90,7 +91,7 @@ def _by_notation(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool)
     if kind.endswith(_MARKUP_ENDS) or _MARKUP.match(text):
         return clean_markup(text, rules, tally, html=kind.endswith("/html"), cut=cut)
     if kind == _FORM or _PAIRS.match(text):
-        return _pairs(text, rules, tally, cut=cut)
+        return clean_form(text, rules, tally, cut=cut)
     # A number is JSON, too.
     is_json = kind.endswith(("/json", "+json"))
     clean = clean_json(text, rules, tally) if is_json and not cut else None
@@ -124,14 +125,31 @@ def _data_cleaner(rules: Rules, tally: Tally, depth: int) -> CleanData:
     return clean
 
 
-def _pairs(text: str, rules: Rules, tally: Tally, *, cut: bool) -> str:
+def clean_whole(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled) -> str | None:
+    """A JSON document in whose places the user has rules, or its beginning; None when it is none."""
     if not cut:
-        return clean_pairs(text, rules, tally, 0, MASK, "key")
+        return clean_json(text, rules, tally, ruled=ruled)
+    return clean_partial(text, rules, tally, str, ruled=ruled)
+
+
+def clean_form(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled | None = None) -> str:
+    """A form with everything sensitive masked, or its beginning.
+
+    Args:
+        text: pairs joined by ``&``.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        cut: whether it ends too early.
+        ruled: the user's rules.
+    """
+    if not cut:
+        return clean_pairs(text, rules, tally, 0, MASK, "key", ruled=ruled)
     before, _, last = text.rpartition("&")
     name, equals, _ = last.partition("=")
     shown = f"{before}&{name}=" if before and equals else f"{name}=" if equals else before
     # Whether a `code` is an authorization code, what is missing might tell.
-    return clean_pairs(f"{shown}&state=", rules, tally, 0, MASK, "key").removesuffix("&state=")
+    clean = clean_pairs(f"{shown}&state=", rules, tally, 0, MASK, "key", ruled=ruled)
+    return clean.rpartition("&state=")[0] if "&state=" in clean else clean
 
 
 def _text(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str:
@@ -142,6 +160,6 @@ def _text(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str
         text = clean_table(text, delimiter, rules, tally, any_row=kind in _TABLES)
     if kind.endswith(_YAML_ENDS):
         # Its lines belong together by their indentation, which running text knows nothing of.
-        text = clean_yaml(clean_values(text, tally, MASK), rules, tally, cut=cut)
+        text = clean_yaml(clean_values(text, rules, tally, MASK), rules, tally, cut=cut)
         return "\n".join([clean_plain(line, rules, tally) for line in text.split("\n")])
     return clean_plain(text, rules, tally)
