@@ -89,7 +89,8 @@ def _by_notation(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool)
     if kind == _GRAPHQL or is_graphql(text):
         return clean_graphql(without_tail(text) if cut else text, rules, tally)
     if kind.endswith(_MARKUP_ENDS) or _MARKUP.match(text):
-        return clean_markup(text, rules, tally, html=kind.endswith("/html"), cut=cut)
+        html, sure = kind.endswith("/html"), kind.endswith(_MARKUP_ENDS)
+        return clean_markup(text, rules, tally, html=html, sure=sure, cut=cut)
     if kind == _FORM or _PAIRS.match(text):
         return clean_form(text, rules, tally, cut=cut)
     # A number is JSON, too.
