@@ -198,7 +198,7 @@ class _Walk:
 
     def _inside(self, node: Any, suspects: set[str]) -> None:
         """Clean strings."""
-        before = ""
+        before, changed = "", False
         for key, value in list(node.items() if type(node) is dict else enumerate(node)):
             if type(value) is not str:
                 before = ""
@@ -207,7 +207,14 @@ class _Walk:
                 node[key] = self._hidden("key", value)
             elif value in suspects:
                 node[key] = self._string(value)
+                changed = changed or node[key] != value
             before = value
+        if changed:
+            # What is a name now was too long, or something else, to be one before.
+            if type(node) is list:
+                self._pair(node)
+            else:
+                self._named(node)
 
     def _rename(self) -> None:
         """Clean names that are values themselves: ``{"AKIA...": true}``."""

@@ -42,7 +42,7 @@ class Prefilter:
         values: the rules of `detectors.OPTIONAL` that are wanted.
         """
         names = "|".join([_anywhere(), _whole_words(), *map(_user_name, extra)])
-        self.names: Pattern = compile_bytes(names)
+        self.names: Pattern = compile_bytes(names, groups=False)
         self.optional = tuple((each, compile_bytes(OPTIONAL[each])) for each in values)
         hint = "|".join([HINT, *(f"(?:{OPTIONAL[each]})" for each, _ in self.optional)])
         self._values = compile_bytes(hint, groups=False) if self.optional else _VALUES

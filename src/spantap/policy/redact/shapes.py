@@ -77,12 +77,19 @@ def _by_beginning(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool
     ):
         return before + _document(text[len(before) :], rules, tally, cut=cut, depth=depth)
     clean = _by_notation(text, kind, rules, tally, cut=cut)
+    is_form = kind == _FORM and not _MARKUP.match(text) and not is_graphql(text)
+    if is_form and clean is not None and _names(clean) == _names(text):
+        return clean  # each value was cleaned until nothing changed any more
     # What is masked may make something else of what stands around it.
     for _ in range(_MOST_PASSES):
         if clean is None or clean == text:
             break
         text, clean = clean, _by_notation(clean, kind, rules, tally, cut=False)
     return clean
+
+
+def _names(form: str) -> list[str]:
+    return [pair.partition("=")[0] for pair in form.split("&")]
 
 
 def _by_notation(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str | None:
