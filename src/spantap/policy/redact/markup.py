@@ -20,6 +20,7 @@ from spantap.policy.redact.patterns import encode
 from spantap.policy.redact.plain import clean_plain
 from spantap.policy.redact.prefilter import NOTATION
 from spantap.policy.redact.rules import Rules
+from spantap.policy.redact.stretches import Stretches
 from spantap.policy.redact.tags import Attribute, Token, tokens
 from spantap.policy.redact.tally import MASK, Tally
 
@@ -93,11 +94,13 @@ class _Document:
         self._hidden: str | None = None  # the element in which everything is masked
         self._hidden_whole = False  # attributes of any name, too
         self._nested = 0
+        self._stretches: Stretches | None = None
 
     def clean(self) -> str:
         """The clean text."""
         text = self._text = without_tail(self._text).rstrip("<") if self._cut else self._text
-        for token in tokens(text, html=self._page is not None):
+        self._stretches = None if self._page is None else Stretches(text, self._rules)
+        for token in tokens(text, html=self._page is not None, passed=self._passed):
             if (
                 self._cut
                 and not token.whole
@@ -118,6 +121,12 @@ class _Document:
                 for start, end in element.values:
                     self._mask(start, end)
         return self._edited(text)
+
+    def _passed(self, at: int) -> int:
+        """Where to read on: most of a page has nothing in it."""
+        if self._stretches is None or self._page is None or self._hidden is not None or not self._page.idle:
+            return at
+        return self._stretches.passed(at)
 
     def _opened(self, token: Token) -> None:
         name = self._name(token)
