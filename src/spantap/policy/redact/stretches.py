@@ -20,7 +20,7 @@ _CELLS = re.compile(r"<(?:td|th|dd|dt)\b", re.IGNORECASE)
 _ROWS = re.compile(r"</?(?:tr|dl|table|tbody|thead|tfoot)\b", re.IGNORECASE)
 # What character references and percent-encoding may spell; the usual ones of texts spell nothing.
 _SPELT = re.compile(
-    r"%[0-9A-Fa-f]|&(?!(?:amp|nbsp|lt|gt|quot|copy|middot|hellip|[mn]dash|[lr]aquo);(?!code=))"
+    r"%[0-9A-Fa-f]|&(?!(?:amp|lt|gt|quot);(?!code=))(?!(?:nbsp|copy|[mn]dash|[lr]aquo);(?![ -]{0,2}\w))"
 )
 _CONTINUED: Final = bytes(range(0x80, 0xC0))
 
