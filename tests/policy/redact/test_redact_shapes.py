@@ -227,6 +227,8 @@ def _is_json(text: str) -> bool:
         "<a 'password':'hunter22secret'>",
         "<!-- a < b --> password=hunter22secret",
         "<!-- </: password=hunter22secret -->",
+        "<_\nglpat-hunter22secret0123456789",
+        "<_ glpat-hunter22secret0123456789>",
     ],
 )
 def test_what_is_no_tag_hides_nothing(text: str, media_type: str) -> None:

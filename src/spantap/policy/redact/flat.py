@@ -26,15 +26,14 @@ def _flat(levels: int) -> bytes:
     return rb"\{%b\}|\[%b\]" % (content, content)
 
 
-_LATER: Final = b"|".join(each.encode() for each in sorted(LATER))
+_BESIDE: Final = b"|".join(each.encode() for each in sorted({*LATER, *NAMERS}))
 _VALUE: Final = rb"(?:%b|%b|[\w.+-]+|%b)\s*," % (_QUOTED, _SINGLE, _flat(_LEVELS - 1))
 _FLAT = re.compile(_flat(_LEVELS))
 _ELEMENTS = re.compile(rb"(?:\s*%b)*" % _VALUE)
 _MEMBERS = re.compile(
     rb"(?:\s*(?:\"(?!(?:%b)\")[^\"\\]*\"|'(?!(?:%b)')[^'\\]*'|(?!(?:%b)\b)[A-Za-z_$][\w$]*)\s*:\s*%b)*"
-    % (_LATER, _LATER, _LATER, _VALUE)
+    % (_BESIDE, _BESIDE, _BESIDE, _VALUE)
 )
-_NAMER = re.compile(rb"\b(?:%b)[\"']?\s*:" % b"|".join(each.encode() for each in sorted(NAMERS)))
 
 
 class Passed:
@@ -64,10 +63,9 @@ class Passed:
         """Where to read on at an element's beginning: there, or further on."""
         return self._matched(_ELEMENTS, at)
 
-    def members(self, at: int) -> tuple[int, bool]:
-        """The same at a member's, and whether one was passed that may name another."""
-        end = self._matched(_MEMBERS, at)
-        return end, end > at and _NAMER.search(self._data, at, end) is not None
+    def members(self, at: int) -> int:
+        """The same at a member's. One that names what stands beside it is read, and what may stand there."""
+        return self._matched(_MEMBERS, at)
 
     def value(self, at: int) -> int:
         """The end of the object or array that begins there, or there."""

@@ -118,9 +118,8 @@ class _Scan:
             return at
         if not level.spans and level.name is None:
             if level.opener == b"{":
-                at, names = self._ahead.members(at)
-                level.nameless = level.nameless and not names
-            elif level.opener == b"[" and not level.named:
+                at = self._ahead.members(at)
+            elif level.opener == b"[" and not level.named and not self._flag(level.before or ""):
                 start, at = at, self._ahead.elements(at)
                 if at > start:
                     level.elements += 1

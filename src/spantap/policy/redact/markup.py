@@ -25,7 +25,7 @@ from spantap.policy.redact.tags import Attribute, Token, tokens
 from spantap.policy.redact.tally import MASK, Tally
 
 _HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
-_OWN_ENTITIES = re.compile(r"<!doctype[^>]*\[|<!entity", re.IGNORECASE)
+_OWN_ENTITIES = re.compile(r"<!doctype[^<>\[]*\[|<!entity", re.IGNORECASE)
 # Elements whose text names what their neighbour holds: plist, XML-RPC, Java's properties.
 _NAMERS: Final = frozenset(NAMING) - {"id", "type"}
 # What an attribute may be called, in templates, too. Others are running text.
@@ -108,7 +108,7 @@ class _Document:
             ):
                 text = text[: token.start]
                 break
-            if not token.whole or (token.attributes and not _is_tag(token)):
+            if not token.whole or (token.attributes and not self._is_tag(token)):
                 self.doubtful = True
             if token.kind == "open":
                 self._opened(token)
@@ -121,6 +121,13 @@ class _Document:
                 for start, end in element.values:
                     self._mask(start, end)
         return self._edited(text)
+
+    def _is_tag(self, token: Token) -> bool:
+        """Whether it is what tags are: its attributes are not called like pieces of text."""
+        names = [each.name for each in token.attributes]
+        if token.kind != "open" or not all(map(_ATTRIBUTE.fullmatch, names)):
+            return False
+        return not (self._values and self._rules.prefilter.value_in(encode("\n".join(names))))
 
     def _passed(self, at: int) -> int:
         """Where to read on: most of a page has nothing in it."""
@@ -260,7 +267,3 @@ class _Document:
 
 def _holds_value(name: str) -> bool:
     return name.lower().removeprefix("data-") in NAMED
-
-
-def _is_tag(token: Token) -> bool:
-    return token.kind == "open" and all(_ATTRIBUTE.fullmatch(each.name) for each in token.attributes)
