@@ -17,7 +17,8 @@ from spantap.otel import exporters, otlp, standard
 from spantap.otel.exporter import SinkExporter
 from spantap.otel.limits import WithinLimits
 from spantap.otel.processor import Route
-from spantap.otel.queue import Delivery, DeliveryQueue
+from spantap.otel.queue import DeliveryQueue
+from spantap.otel.retry import Delivery
 from spantap.settings import PREFIX, Loaded, Settings
 
 

@@ -96,7 +96,7 @@ STANDARD: Final = (
         ),
         (
             "As the standard exporters read them, `OTEL_EXPORTER_OTLP_TRACES_...` first. The timeout is in "
-            "seconds and covers retries. `REQUESTS_CA_BUNDLE`, where set, wins over the certificate."
+            "seconds, of one try. `REQUESTS_CA_BUNDLE`, where set, wins over the certificate."
         ),
     ),
     (
@@ -117,7 +117,7 @@ STANDARD: Final = (
     ),
     (
         ("OTEL_BSP_EXPORT_TIMEOUT",),
-        "Milliseconds a batch to an OTLP collector has, when shorter than the OTLP timeout.",
+        "Milliseconds a try to send to an OTLP collector has, when shorter than the OTLP timeout.",
     ),
     (
         (

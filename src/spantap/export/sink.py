@@ -28,13 +28,19 @@ class Sink(Protocol):
     @property
     def target(self) -> str: ...  # noqa: D102
 
-    def write(self, exchanges: Sequence[Exchange], /) -> None:
-        """Keep the batch, all of it or none.
+    def write(self, exchanges: Sequence[Exchange], /) -> Mapping[str, int] | None:
+        """Keep the batch, in one try. The queue tries again, cuts and counts.
+
+        Returns:
+            Reason -> how many of the batch were not kept; None or empty when all were.
 
         Raises:
+            NotTakenError: nothing was kept; which one says whether to try again
+                (`spantap.export.outcome`).
+            OSError: nothing was kept; it is tried again for as long as it takes.
             TypeError, ValueError, OverflowError: a value has no form here; the queue offers the
                 batch again in halves, until only the exchange with that value is lost.
-            Exception: it was not kept; the queue counts the loss and logs the error once.
+            Exception: nothing was kept; it is tried a few times more, then counted as lost.
         """
 
     def close(self) -> None:

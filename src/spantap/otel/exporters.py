@@ -18,6 +18,7 @@ from opentelemetry.util._importlib_metadata import entry_points
 
 from spantap.export.jsonl import JSONLSink
 from spantap.export.memory import MemorySink
+from spantap.export.outcome import RefusedError
 from spantap.export.sink import Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.otel.exporter import SinkExporter
@@ -122,9 +123,11 @@ class ForeignDelivery:
             raise LookupError(f"no exporter named {name!r} is installed")
         self._exporter: SpanExporter = found.load()()
 
-    def deliver(self, spans: Sequence[ReadableSpan], /) -> bool:
-        """Export one batch."""
-        return self._exporter.export(spans) is SpanExportResult.SUCCESS
+    def deliver(self, spans: Sequence[ReadableSpan], /) -> Mapping[str, int]:
+        """Export one batch; an exporter we do not know tries again by itself."""
+        if self._exporter.export(spans) is SpanExportResult.SUCCESS:
+            return {}
+        raise RefusedError("did not take a batch")
 
     def close(self) -> None:
         """Shut the exporter down."""
