@@ -43,7 +43,6 @@ class Handle:
         self.loaded = loaded
         self._tap = tap
         self._budget = budget
-        self._told: dict[str, int] = {}
 
     @property
     def tap(self) -> Tap:
@@ -83,17 +82,8 @@ class Handle:
             self._tap.wait_for_open(_OPEN_SECONDS)
             self._tap.processor.settle_open()
             if not self._tap.flush(1.0 if self._tap.gave_up_lately else _EXIT_SECONDS):
-                self._tell_what_waits()
-
-    def _tell_what_waits(self) -> None:
-        """The process may end with it: say so, once for each number."""
-        for name, stats in self.stats().destinations.items():
-            if stats.queued and self._told.get(name) != stats.queued:
-                self._told[name] = stats.queued
-                why = stats.failing or "there was too little time"
-                logger.warning(
-                    "%s: %d spans are not delivered as the process ends: %s", name, stats.queued, why
-                )
+                for queue in self._tap.processor.queues:
+                    queue.tell_what_waits()
 
     def report(self) -> ProcessReport:
         """What this process says of itself in its store, for `spantap doctor`."""

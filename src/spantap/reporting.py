@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from spantap import instrument
+from spantap.export.address import Address
 from spantap.export.outcome import DUPLICATE
 from spantap.export.sink import ProcessReport
 from spantap.otel import otlp
 from spantap.otel.current import late_calls
-from spantap.otel.queue import DeliveryStats
+from spantap.otel.delivery_stats import DeliveryStats
 from spantap.otel.tracing import Tracing
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.tally import Tally
 from spantap.settings import Effective, Loaded
+from spantap.settings_remote import Secret
 from spantap.version import __version__
 
 _beginnings: dict[int, int] = {}  # process id -> nanoseconds since the epoch
@@ -55,7 +57,6 @@ REMEDIES: Final = {
     "too_large": "it does not even take them without bodies and headers: raise its limit",
     "export_failed": "it failed again and again in a way nobody foresaw: see the log of the process",
     "unwritten": "the disk was full in the middle of a batch: make room",
-    "unanswered": "they were sent, and it did not confirm them before the process ended",
     "shutdown": "the process ended before they were taken: give it more time to stop",
     "unwritable": "it has no form for a value in them: please report this",
     "failed": "capture failed: the log of the process says where; please report this",
@@ -101,6 +102,8 @@ def shown(row: Effective) -> str:
     value: Any = row.value
     if value is None:
         return "not set"
+    if isinstance(value, Secret | Address):
+        return str(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, tuple):

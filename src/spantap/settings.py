@@ -8,14 +8,14 @@ the file (`settings_file`), the file over defaults.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file
+from spantap import settings_file, settings_remote
 from spantap.export.files import why_not_writable
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
@@ -23,6 +23,9 @@ from spantap.otel import standard
 from spantap.policy.decide import Unsampled
 from spantap.policy.presets import PRESETS
 from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, InvalidPatternError, Selection
+from spantap.settings_remote import CERTIFICATE, RemoteSettings
+from spantap.settings_row import Kind
+from spantap.settings_row import row as _row
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
@@ -31,18 +34,6 @@ DEFAULT: Final = "default"
 
 class NotAllowedError(ValueError):
     """A value a setting does not take; the message says what it takes."""
-
-
-class Kind(NamedTuple):
-    """What a setting takes.
-
-    Attributes:
-        takes: in words; follows "use" in an error.
-        parse: the value from what was given; raises `NotAllowedError`.
-    """
-
-    takes: str
-    parse: Callable[[Any], Any]
 
 
 def _flag(value: Any) -> bool:
@@ -135,12 +126,8 @@ SINKS: Final = Kind("objects with name, target, write() and close(), such as SQL
 PROVIDER: Final = Kind("a TracerProvider", _provider)
 
 
-def _row(default: Any, kind: Kind, doc: str, *, in_code_only: bool = False) -> Any:
-    return field(default=default, metadata={"kind": kind, "doc": doc, "in_code_only": in_code_only})
-
-
 @dataclass(frozen=True)
-class Settings:
+class Settings(RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -233,13 +220,19 @@ class Loaded:
         """Every setting, in the order of the table."""
         return [
             Effective(each.name, getattr(self.settings, each.name), self.sources.get(each.name, DEFAULT))
-            for each in fields(Settings)
+            for each in table()
         ]
+
+
+def table() -> list[Field[Any]]:
+    """The rows; those of remote destinations last."""
+    remote = {each.name for each in fields(RemoteSettings)}
+    return sorted(fields(Settings), key=lambda each: each.name in remote)
 
 
 def environment_names() -> list[str]:
     """The variables that may be set, in the order of the table."""
-    return [PREFIX + each.name.upper() for each in fields(Settings) if not each.metadata["in_code_only"]]
+    return [PREFIX + each.name.upper() for each in table() if not each.metadata["in_code_only"]]
 
 
 def load(keywords: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -267,6 +260,7 @@ def read(keywords: Mapping[str, Any], environ: Mapping[str, str], directory: Pat
             name = variable[len(PREFIX) :].lower()
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
+    reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
     reader.problems.extend(standard.problems(environ))
     if reader.problems:
         raise ConfigurationError(reader.problems)
@@ -295,8 +289,9 @@ class _Reader:
             try:
                 self.values[name] = row.metadata["kind"].parse(value)
                 self.sources[name] = source
-            except NotAllowedError as error:
-                self.problems.append(Problem(given_as, repr(value), str(error)))
+            except ValueError as error:
+                given = "***" if row.metadata["kind"].secret else repr(value)
+                self.problems.append(Problem(given_as, given, str(error)))
 
     def _near(self, name: str, given_as: str) -> str:
         if given_as.startswith(PREFIX):
@@ -327,6 +322,11 @@ class _Reader:
         if name == "config_file":
             self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
             return
-        if row is not None and row.metadata["kind"] is STORE and isinstance(value, str) and value:
+        if (
+            row is not None
+            and row.metadata["kind"] in (STORE, CERTIFICATE)
+            and isinstance(value, str)
+            and value
+        ):
             value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
         self.take(name, given_as, value, f"file ({file.path})")

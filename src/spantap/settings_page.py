@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from typing import Any, Final
 
-from spantap.settings import PREFIX, Settings
+from spantap.settings import PREFIX, table
 
 _HEAD: Final = f"""\
 # Settings
@@ -75,8 +74,9 @@ STANDARD: Final = (
         ("OTEL_TRACES_EXPORTER",),
         (
             "Where it goes: a list of exporters (`otlp`, `console`, `spantap_sqlite`, `spantap_jsonl`, "
-            "`spantap_memory`, any installed), or `none`. Not set: OTLP if there is an endpoint, and the "
-            "paths that are set. The memory is read in the process itself: `MemorySink.of_process().read()`."
+            "`spantap_memory`, `spantap_http`, `spantap_websocket`, any installed), or `none`. Not set: OTLP "
+            "if there is an endpoint, and the paths and endpoints that are set. The memory is read in the "
+            "process itself: `MemorySink.of_process().read()`."
         ),
     ),
     (
@@ -212,7 +212,7 @@ def page() -> str:
             + (" In code only." if row.metadata["in_code_only"] else ""),
             _shown(row.default),
         )
-        for row in fields(Settings)
+        for row in table()
     ]
     standard = [(", ".join(f"`{name}`" for name in names), effect) for names, effect in STANDARD]
     return "".join(

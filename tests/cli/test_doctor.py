@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from receivers.http import HTTPReceiver
 from receivers.otlp_grpc import receiving
 from receivers.otlp_http import OTLPReceiver
 from spantap.export.sqlite import SQLiteSink
@@ -372,3 +373,22 @@ def test_debug_tells_all_that_happens_and_no_values(tmp_path: Path) -> None:
         assert value not in ours
     assert SECRET not in log
     assert PASSWORD not in log
+
+
+def test_remote_destinations_are_asked(tmp_path: Path) -> None:
+    """An HTTP and a WebSocket collector: whether they answer, by name and address, without their secrets."""
+    secret = {
+        "OTEL_PYTHON_SPANTAP_HTTP_TOKEN": PASSWORD,
+        "OTEL_PYTHON_SPANTAP_HTTP_HEADERS": f"X-Key={PASSWORD}",
+        "OTEL_PYTHON_SPANTAP_WEBSOCKET_ENDPOINT": f"ws://user:{PASSWORD}@127.0.0.1:9/in",
+    }
+    with HTTPReceiver() as receiver:
+        status, findings = found(tmp_path, OTEL_PYTHON_SPANTAP_HTTP_ENDPOINT=receiver.url, **secret)
+
+    assert status == 1
+    http, streamed = (named(findings["destinations"], name) for name in ("http", "websocket"))
+    assert (http["answers"], http["target"], http["says"]) == (True, f"{receiver.url}/", "answers")
+    assert (streamed["answers"], streamed["target"]) == (False, "ws://127.0.0.1:9/in")
+    assert streamed["says"] == "Connection refused"
+    assert [request.body for request in receiver.requests] == [b"[]"]
+    assert PASSWORD not in json.dumps(findings)

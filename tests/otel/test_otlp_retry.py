@@ -20,7 +20,8 @@ from receivers.http import OK, Answer, HTTPReceiver, Request, free_port
 from receivers.otlp_grpc import GRPCReceiver, Refusal, receiving
 from spantap.otel import otlp, retry
 from spantap.otel.budget import Budget, Parcel
-from spantap.otel.queue import Batching, DeliveryQueue, DeliveryStats
+from spantap.otel.delivery_stats import DeliveryStats
+from spantap.otel.queue import Batching, DeliveryQueue
 
 WAIT = 30.0
 Code = grpc.StatusCode

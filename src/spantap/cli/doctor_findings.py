@@ -17,7 +17,7 @@ from spantap import destinations, settings
 from spantap.cli.installed import Winners, frameworks_and_servers, winners
 from spantap.cli.units import size
 from spantap.export.jsonl import JSONLSink
-from spantap.export.sink import ProcessReport, Sink
+from spantap.export.sink import Probing, ProcessReport, Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.otel import exporters, otlp
 from spantap.policy.presets import PRESETS
@@ -187,6 +187,9 @@ def _captured(wanted: Settings) -> dict[str, str]:
 
 
 def _asked_sink(sink: Sink) -> Destination:
+    if isinstance(sink, Probing):
+        wrong = sink.probe(_PATIENCE)
+        return Destination(sink.name, sink.target, wrong is None, wrong or "answers")
     if not isinstance(sink, SQLiteSink | JSONLSink):
         return Destination(sink.name, sink.target, None, "not asked")
     try:

@@ -92,3 +92,13 @@ def seconds_of(retry_after: str | None) -> float | None:
 def not_kept(**counts: int) -> Mapping[str, int]:
     """The counts that are not 0."""
     return {reason: count for reason, count in counts.items() if count > 0}
+
+
+def root_cause(error: BaseException) -> str:
+    """What a user would call it; the libraries wrap it several times."""
+    while True:
+        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    return getattr(error, "strerror", None) or getattr(error, "verify_message", None) or type(error).__name__

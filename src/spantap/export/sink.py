@@ -47,6 +47,27 @@ class Sink(Protocol):
         """Release what `write` opened; a later `write` opens it again."""
 
 
+@runtime_checkable
+class Batched(Protocol):
+    """What a sink may say beside `Sink`: when its batches go out; None is as for all destinations.
+
+    Attributes:
+        batch_size: exchanges a batch has at most.
+        flush_interval: seconds the first one of a batch waits for others.
+    """
+
+    batch_size: int | None
+    flush_interval: float | None
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """What a sink may offer beside `Sink`: `spantap doctor` asks whether its collector answers."""
+
+    def probe(self, seconds: float, /) -> str | None:
+        """Ask; what is wrong, None when nothing is. Says nothing secret."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessReport:
     """What a capturing process says of itself, for `spantap doctor`.

@@ -71,7 +71,7 @@ def serve(sink: Sink) -> None:
     _served.add((sink.name, sink.target))
 
 
-class _Named(SinkExporter):
+class Named(SinkExporter):
     """An exporter somebody else's pipeline has made from its name."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -81,7 +81,7 @@ class _Named(SinkExporter):
         return super().export(spans)
 
 
-class SQLiteExporter(_Named):
+class SQLiteExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_sqlite``: exchanges into a SQLite file."""
 
     def __init__(self, path: str | None = None) -> None:
@@ -91,7 +91,7 @@ class SQLiteExporter(_Named):
         super().__init__(SQLiteSink(path or os.environ.get(_SQLITE_PATH) or DEFAULT_SQLITE))
 
 
-class JSONLExporter(_Named):
+class JSONLExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_jsonl``: exchanges as JSON lines."""
 
     def __init__(self, path: str | None = None) -> None:
@@ -101,7 +101,7 @@ class JSONLExporter(_Named):
         super().__init__(JSONLSink(path or os.environ.get(_JSONL_PATH) or DEFAULT_JSONL))
 
 
-class MemoryExporter(_Named):
+class MemoryExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_memory``: exchanges for ``MemorySink.of_process()``, in this process."""
 
     def __init__(self) -> None:

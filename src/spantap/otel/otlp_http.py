@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 
-from spantap.export.outcome import RefusedError, TryLaterError, not_kept, refusal
+from spantap.export.outcome import RefusedError, TryLaterError, not_kept, refusal, root_cause
 from spantap.otel.exporter import DeliveringExporter
 from spantap.otel.protobuf import encode_spans
 
@@ -37,9 +37,9 @@ class OTLPOverHTTP(DeliveringExporter, OTLPSpanExporter):
             timeout=client._timeout,
         )
         if isinstance(answer.error, ValueError):  # what requests says of URLs and headers that are none
-            raise RefusedError(_root(answer.error))
+            raise RefusedError(root_cause(answer.error))
         if answer.error is not None:
-            raise TryLaterError(_root(answer.error))
+            raise TryLaterError(root_cause(answer.error))
         if not 200 <= answer.status_code < 300:
             raise refusal(answer.status_code, answer.headers().get("retry-after"), _LATER)
         return not_kept(rejected=min(_rejected(answer), len(spans)))
@@ -57,7 +57,7 @@ class OTLPOverHTTP(DeliveringExporter, OTLPSpanExporter):
             timeout=seconds,
         )
         if answer.error is not None:
-            return _root(answer.error)
+            return root_cause(answer.error)
         media_type = answer.headers().get("content-type", "").partition(";")[0].strip().lower()
         if not 200 <= answer.status_code < 300:
             return f"answers {answer.status_code} {answer.reason or ''}".rstrip()
@@ -78,13 +78,3 @@ def _rejected(answer: Any) -> int:
         return int(ExportTraceServiceResponse.FromString(content).partial_success.rejected_spans)
     except (ValueError, TypeError, AttributeError, DecodeError):
         return 0
-
-
-def _root(error: BaseException) -> str:
-    """What a user would call it; the libraries wrap it several times."""
-    while True:
-        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
-        if not isinstance(inner, BaseException):
-            break
-        error = inner
-    return getattr(error, "strerror", None) or getattr(error, "verify_message", None) or type(error).__name__

@@ -13,8 +13,8 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from spantap.guard import logger, report
 from spantap.otel.budget import Parcel
+from spantap.otel.delivery_stats import DeliveryStats
 from spantap.otel.retry import Delivery, Outcome, Tries
 from spantap.otel.shed import STAGES
 from spantap.otel.waiting import Waiting
@@ -42,36 +43,6 @@ class Batching:
     max_bytes: int = 2 * 1024 * 1024
     delay: float = 0.5
     max_queued: int = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryStats:
-    """Counts of one destination since the process began.
-
-    ``captured == exported + sum(dropped.values()) + queued`` at any time.
-
-    Attributes:
-        captured: spans offered.
-        exported: spans the destination took.
-        dropped: reason -> spans it did not get: ``queue_full``, ``budget``, ``shutdown``, ``refused``
-            (it will not have them), ``rejected`` (it took the batch without them), ``too_large``,
-            ``export_failed`` (it failed in an unknown way, again and again), ``unwritable`` (it has
-            no form for a value in them), ``unwritten`` (the disk was full in the middle of a batch),
-            ``unanswered`` (sent, but not confirmed); ``duplicate`` is no loss: it had them already.
-        queued: spans waiting or being sent.
-        lightened: what was given up (``bodies``, ``headers``, ``metadata``) -> spans, to keep within
-            the memory bound or what the destination takes.
-        failures: tries in a row at which it took nothing.
-        failing: what it said at the last of them; None when it took the last batch.
-    """
-
-    captured: int
-    exported: int
-    queued: int
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    lightened: Mapping[str, int] = field(default_factory=dict)
-    failures: int = 0
-    failing: str | None = None
 
 
 _EXIT_SECONDS: Final = 5.0
@@ -113,6 +84,7 @@ class DeliveryQueue:
         self._tries = Tries(self.name)
         self._due = 0.0  # not to be tried before
         self._resting = False
+        self._told = 0
 
     def put(self, parcel: Parcel) -> None:
         """Queue a span, or count it as dropped; waits for the destination only as the process ends."""
@@ -180,6 +152,8 @@ class DeliveryQueue:
         self.hurry()
         with self._condition:
             while self._items or self._in_flight:
+                if self._closed:
+                    return False  # what is under way is not waited for a second time
                 self._flush_wanted = True
                 left = deadline - time.monotonic()
                 # It asked for more time than there is: no use waiting.
@@ -208,6 +182,7 @@ class DeliveryQueue:
             if self._closed:
                 return not self._in_flight
         done = self.flush(timeout)
+        self.tell_what_waits()
         with self._condition:
             self._closed = True
             self._drop_all("shutdown")
@@ -219,6 +194,16 @@ class DeliveryQueue:
             worker.join(min(timeout, 1.0))
         return done
 
+    def tell_what_waits(self) -> None:
+        """The process may end with it: say so, once for each number."""
+        with self._condition:
+            count = len(self._items) + self._in_flight
+            if not count or count == self._told:
+                return
+            self._told = count
+            why = self._tries.failing or "there was too little time"
+        logger.warning("%s: %d spans undelivered as the process ends: %s", self.name, count, why)
+
     def _start_worker(self) -> bool:
         """Start the thread; False when the interpreter is shutting down and allows no new one."""
         worker = threading.Thread(target=self._run, name=f"spantap-{self.name}", daemon=True)
@@ -227,9 +212,7 @@ class DeliveryQueue:
         except RuntimeError:
             return False
         self._worker = worker
-        # A child of multiprocessing skips `atexit`, and forgets what was registered before it
-        # began: granian's workers, and hypercorn's.
-        multiprocessing.util.Finalize(None, self.flush, args=(_EXIT_SECONDS,), exitpriority=0)
+        _flush_with_the_child()
         return True
 
     def _deliver_here(self) -> None:
@@ -383,6 +366,30 @@ def _quietly(call: Callable[[], None], doing: str) -> None:
         call()
     except Exception as error:  # noqa: BLE001 - a destination's end must not be the process's
         report(doing, error)
+
+
+_finalized = 0  # the process that flushes when it ends as a child of multiprocessing
+
+
+def _flush_with_the_child() -> None:
+    """A child of multiprocessing skips `atexit`, and forgets what was registered before it began.
+
+    granian's workers are such, and hypercorn's.
+    """
+    global _finalized  # once per process
+    if _finalized != os.getpid():
+        _finalized = os.getpid()
+        multiprocessing.util.Finalize(None, _flush_all, exitpriority=0)
+
+
+def _flush_all() -> None:
+    queues = list(_queues)
+    for queue in queues:
+        queue.hurry()
+    deadline = time.monotonic() + _EXIT_SECONDS
+    for queue in queues:
+        if not queue.flush(max(0.0, deadline - time.monotonic())):
+            queue.tell_what_waits()
 
 
 _queues: weakref.WeakSet[DeliveryQueue] = weakref.WeakSet()
