@@ -189,9 +189,7 @@ def _build(loaded: Loaded) -> Handle:
         request_body=limit if wanted.request_bodies and preset.bodies else 0,
         response_body=limit if wanted.response_bodies and preset.bodies else 0,
     )
-    redactor = Redactor(
-        keys=wanted.redact_keys, keep_keys=wanted.keep_keys, headers=standard.header_names(standard.SANITIZE)
-    )
+    redactor = redactor_of(wanted)
     budget = Budget(wanted.queue_max_bytes)
     tap = Tap(
         selection=Selection(
@@ -222,6 +220,13 @@ def _build(loaded: Loaded) -> Handle:
     )
     handle = Handle(loaded, tap, budget)
     return handle
+
+
+def redactor_of(wanted: Settings) -> Redactor:
+    """What takes secrets out, by the settings and the standard variables."""
+    return Redactor(
+        keys=wanted.redact_keys, keep_keys=wanted.keep_keys, headers=standard.header_names(standard.SANITIZE)
+    )
 
 
 def _differences(running: Settings, wanted: Settings) -> list[Problem]:

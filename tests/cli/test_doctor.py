@@ -392,3 +392,14 @@ def test_remote_destinations_are_asked(tmp_path: Path) -> None:
     assert streamed["says"] == "Connection refused"
     assert [request.body for request in receiver.requests] == [b"[]"]
     assert PASSWORD not in json.dumps(findings)
+
+
+def test_what_is_masked_is_told(tmp_path: Path) -> None:
+    """The names and kinds of values that are looked for, and what the settings add and leave out."""
+    names = {"OTEL_PYTHON_SPANTAP_REDACT_KEYS": "nick", "OTEL_PYTHON_SPANTAP_KEEP_KEYS": "sid, pin"}
+
+    masked = found(tmp_path, **names)[1]["masked"]
+
+    assert masked["your names"] == "nick"
+    assert masked["never masked"] == "sid, pin"
+    assert {"card", "jwt", "bearer"} <= set(masked["values"].split(", "))

@@ -75,6 +75,8 @@ HINT: Final = "|".join(
     ]
 )
 
+RULES: Final = frozenset({*(rule for rule, _ in _SHAPES), "bearer", "card", "iban"})  # all there are
+
 _TOKENS = compile_bytes("|".join(f"({pattern})" for _, pattern in _SHAPES))
 _BEARER = compile_bytes(_AUTH)
 _DIGIT_RUN = compile_bytes(_DIGITS)

@@ -153,9 +153,7 @@ class Redactor:
             clean = clean_json(text, self._rules, tally, depth, mask)
             if clean is not None:
                 return clean
-        clean = clean_text(text, self._rules, tally, depth, mask)
-        if clean != text:
-            return clean
+        text = clean_text(text, self._rules, tally, depth, mask)
         spelt = spelt_out(text)
         if spelt == text:
             return text

@@ -6,7 +6,9 @@ decoding, so ``pass%77ord`` is a password.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 from urllib.parse import quote_plus, unquote, unquote_plus
 
@@ -15,6 +17,7 @@ from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
 
 _MOST_LAYERS: Final = 4
+_BETWEEN: Final = "\n\n"  # one for what is before it to end with, one for what is behind to begin with
 # With one of these beside it, ``code`` is an OAuth authorization code, otherwise it is anything.
 _OAUTH: Final = frozenset({"state", "session_state", "grant_type", "iss", "redirect_uri"})
 
@@ -90,6 +93,25 @@ def looks_sensitive(text: str, rules: Rules) -> bool:
             return True
         text = decoded
     return unquote(text) != text  # nobody encodes that often in good faith
+
+
+def suspicious(texts: Sequence[str], rules: Rules) -> set[int]:
+    """The places of those texts that `looks_sensitive`, and perhaps of some more: one look at all of them."""
+    together = _BETWEEN.join(texts)
+    found: set[int] = set()
+    ends: list[int] = []
+    for start, end in rules.prefilter.places(encode(together)):
+        if not ends:
+            lengths = map(len, texts) if together.isascii() else (len(encode(each)) for each in texts)
+            ends.extend(accumulate(length + len(_BETWEEN) for length in lengths))
+        # A word may begin with what is before it, and end with what is behind.
+        first = bisect_right(ends, start + len(_BETWEEN))
+        found.update(range(first, min(bisect_right(ends, end - 1) + 1, len(texts))))
+    if "%" in together or "+" in together:
+        encoded = [index for index, each in enumerate(texts) if "%" in each or "+" in each]
+        if looks_sensitive("\n".join([texts[index] for index in encoded]), rules):
+            found.update(encoded)
+    return found
 
 
 def _recoded(raw: str, rules: Rules, tally: Tally, depth: int, mask: str) -> str:

@@ -7,7 +7,7 @@ is seen here, and much that turns out harmless. A no is final and ends the work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from spantap.policy.redact import families
@@ -38,8 +38,8 @@ class Prefilter:
         """
         names = "|".join([_anywhere(), _whole_words(), *map(_user_name, extra)])
         self.names: Pattern = compile_bytes(names)
-        self._anything = compile_bytes(f"{names}|{HINT}")
-        self._in_escaped = compile_bytes(f"{names}|{HINT}|{_ESCAPES}")
+        self._anything = compile_bytes(f"{names}|{HINT}", groups=False)
+        self._in_escaped = compile_bytes(f"{names}|{HINT}|{_ESCAPES}", groups=False)
 
     def anything(self, data: bytes) -> bool:
         """Whether text could hold a sensitive name or value."""
@@ -49,8 +49,12 @@ class Prefilter:
         """The same for text whose names may be spelt in other ways, JSON above all."""
         return self._in_escaped.search(data) is not None
 
+    def places(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """Where that is which `anything_spelt` sees; places do not overlap."""
+        return ((match.start(), match.end()) for match in self._in_escaped.finditer(data))
 
-_VALUES = compile_bytes(HINT)
+
+_VALUES = compile_bytes(HINT, groups=False)
 
 
 def value_in(data: bytes) -> bool:

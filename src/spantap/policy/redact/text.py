@@ -118,7 +118,8 @@ def _urls(data: bytes, rules: Rules, depth: int) -> Iterator[_Span]:
         inner = Tally()
         url = decode(data[start:end])
         clean = clean_url(url, rules, inner, depth)
-        if clean != url:
+        # One that is clean already is none of the other rules' business, either.
+        if clean != url or URL_MASK in url:
             yield _Span(start, end, "url", encode(clean), inner)
 
 
