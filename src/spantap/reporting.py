@@ -22,8 +22,9 @@ from spantap.otel.delivery_stats import DeliveryStats
 from spantap.otel.tracing import Tracing
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.tally import Tally
+from spantap.policy.redact.user_rules import Rule
 from spantap.settings import Effective, Loaded
-from spantap.settings_remote import Secret
+from spantap.settings_redaction import Secret
 from spantap.version import __version__
 
 _beginnings: dict[int, int] = {}  # process id -> nanoseconds since the epoch
@@ -102,12 +103,18 @@ def shown(row: Effective) -> str:
     value: Any = row.value
     if value is None:
         return "not set"
-    if isinstance(value, Secret | Address):
+    if isinstance(value, Address):
         return str(value)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Secret):
+        return "set"
     if isinstance(value, tuple):
-        return ", ".join(each if isinstance(each, str) else type(each).__name__ for each in value) or "none"
+        plain = (str, Rule)
+        return (
+            ", ".join(str(each) if isinstance(each, plain) else type(each).__name__ for each in value)
+            or "none"
+        )
     return str(value) if isinstance(value, (str, int, float, Path)) else type(value).__name__
 
 

@@ -15,14 +15,16 @@ from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_remote
+from spantap import settings_file, settings_redaction, settings_remote
 from spantap.export.files import why_not_writable
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
 from spantap.policy.decide import Unsampled
 from spantap.policy.presets import PRESETS
+from spantap.policy.redact.user_rules import InvalidRulesError, Rule
 from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, InvalidPatternError, Selection
+from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import Kind
 from spantap.settings_row import row as _row
@@ -124,6 +126,24 @@ PATH: Final = Kind("the path of a file", _path)
 STORE: Final = Kind("the path of a file", _store)
 SINKS: Final = Kind("objects with name, target, write() and close(), such as SQLiteSink(path)", _sinks)
 PROVIDER: Final = Kind("a TracerProvider", _provider)
+RULES: Final = Kind(
+    "a list of rules (docs/redaction.md); in the environment one a line, or separated by ;",
+    settings_redaction.rules,
+)
+VALUES: Final = Kind("a list of email, phone", settings_redaction.optional_values)
+HASHABLE: Final = Kind(
+    f"a list of {', '.join(settings_redaction.HASHABLE)}, or none",
+    settings_redaction.some_of(settings_redaction.HASHABLE),
+)
+SECRET: Final = Kind("a text; it is never shown", settings_redaction.secret, secret=True)
+SECRET_HEADERS: Final = Kind(
+    "name=value, several separated by commas; they are never shown",
+    settings_redaction.secret_headers,
+    secret=True,
+)
+KEY_FILE: Final = Kind("the path of a file", settings_redaction.key_file)
+URL: Final = Kind("a URL with http:// or https://", settings_redaction.url, secret=True)
+TEXT: Final = Kind("a text", str)
 
 
 @dataclass(frozen=True)
@@ -156,6 +176,31 @@ class Settings(RemoteSettings):
         (), WORDS, "Further names whose values are masked in bodies, queries, headers and cookies."
     )
     keep_keys: tuple[str, ...] = _row((), WORDS, "Names that stay readable although they look sensitive.")
+    redact_values: tuple[str, ...] = _row(
+        (), VALUES, "Values that are masked wherever they stand, beside those that always are."
+    )
+    redact_rules: tuple[Rule, ...] = _row(
+        (), RULES, "What is done with values at certain places; see docs/redaction.md."
+    )
+    redaction_mode: str = _row(
+        "deny",
+        _one_of("deny", "allow"),
+        "What is masked in bodies, queries, headers and cookies: what looks sensitive (deny), or "
+        "everything that no rule keeps (allow).",
+    )
+    hash: tuple[str, ...] | None = _row(
+        None,
+        HASHABLE,
+        "Who is behind an exchange, hashed instead of told; when not set and there is a key, user and "
+        "client.address.",
+    )
+    hash_key: Secret | None = _row(None, SECRET, "The key values are hashed with.")
+    hash_key_file: Path | None = _row(None, KEY_FILE, "A file that holds the key.")
+    hash_key_url: str | None = _row(
+        None, URL, "Where the key is fetched with the first request; until it is there, values are masked."
+    )
+    hash_key_headers: Secret | None = _row(None, SECRET_HEADERS, "Headers to send to HASH_KEY_URL.")
+    hash_key_id: str | None = _row(None, TEXT, "Names the key, on exchanges that hold hashes.")
     capture_unsampled: Unsampled = _row(
         "own",
         _one_of("own", "all", "none"),
@@ -182,6 +227,14 @@ class Settings(RemoteSettings):
     tracer_provider: TracerProvider | None = _row(
         None, PROVIDER, "The tracer provider to use instead of the global one.", in_code_only=True
     )
+
+    @property
+    def hashed(self) -> tuple[str, ...]:
+        """Who is behind an exchange, as far as it is hashed."""
+        if self.hash is not None:
+            return self.hash
+        keys = (self.hash_key, self.hash_key_file, self.hash_key_url)
+        return () if keys == (None,) * 3 else settings_redaction.HASHED
 
     @property
     def body_limit(self) -> int:
@@ -261,6 +314,7 @@ def read(keywords: Mapping[str, Any], environ: Mapping[str, str], directory: Pat
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
     reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_redaction.problems(reader.values, reader.given_as))
     reader.problems.extend(standard.problems(environ))
     if reader.problems:
         raise ConfigurationError(reader.problems)
@@ -289,9 +343,12 @@ class _Reader:
             try:
                 self.values[name] = row.metadata["kind"].parse(value)
                 self.sources[name] = source
+            except InvalidRulesError as error:
+                for which, text, remedy in error.problems:
+                    self.problems.append(Problem(f"{given_as}, {which}", repr(text), remedy))
             except ValueError as error:
-                given = "***" if row.metadata["kind"].secret else repr(value)
-                self.problems.append(Problem(given_as, given, str(error)))
+                shown = "***" if row.metadata["kind"].secret else repr(value)
+                self.problems.append(Problem(given_as, shown, str(error)))
 
     def _near(self, name: str, given_as: str) -> str:
         if given_as.startswith(PREFIX):
@@ -322,11 +379,7 @@ class _Reader:
         if name == "config_file":
             self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
             return
-        if (
-            row is not None
-            and row.metadata["kind"] in (STORE, CERTIFICATE)
-            and isinstance(value, str)
-            and value
-        ):
+        is_path = row is not None and row.metadata["kind"] in (STORE, KEY_FILE, CERTIFICATE)
+        if is_path and isinstance(value, str) and value:
             value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
         self.take(name, given_as, value, f"file ({file.path})")

@@ -14,33 +14,12 @@ from spantap.export import formats
 from spantap.export.address import Address
 from spantap.export.packing import COMPRESSIONS, packer
 from spantap.model import Problem, did_you_mean
+from spantap.settings_redaction import Secret
 from spantap.settings_row import Kind, row
 
 # What a setting has no effect without.
 _NEEDS: Final = {"http_": "http_endpoint", "websocket_": "websocket_endpoint"}
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
-
-class Secret:
-    """A value that shows itself to nobody who does not ask for it. Immutable, hashable.
-
-    Attributes:
-        value: what is kept.
-    """
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __repr__(self) -> str:
-        return "***"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and bool(self.value == other.value)
-
-    def __hash__(self) -> int:
-        return hash(self.value)
 
 
 def http_address(value: Any) -> Address:

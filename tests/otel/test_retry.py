@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
@@ -212,6 +213,30 @@ def test_a_part_that_is_not_taken_is_counted_by_reason(budget: Budget) -> None:
     assert queue.flush(WAIT)
     stats = queue.stats()
     assert (stats.exported, stats.dropped) == (2, {"rejected": 2, "duplicate": 1})
+    queue.shutdown(1)
+
+
+@pytest.mark.parametrize("said", [None, 7, {"a": -1}, {"a": "x"}, {1: 2}, {"a": True}])
+def test_counts_that_make_no_sense(said: Any, budget: Budget) -> None:
+    """What a destination returns beside counts is as if it had returned nothing."""
+    place = Place(lambda names: said)
+    queue = queue_to(place)
+    put(queue, budget, "a")
+
+    assert queue.flush(WAIT)
+    assert (queue.stats().exported, queue.stats().dropped) == (1, {})
+    queue.shutdown(1)
+
+
+def test_no_more_can_be_lost_than_was_sent(budget: Budget) -> None:
+    """The counts add up whatever a destination says."""
+    place = Place(lambda names: {"rejected": 3, "duplicate": 9})
+    queue = queue_to(place, delay=60)
+    for number in range(5):
+        put(queue, budget, str(number))
+
+    assert queue.flush(WAIT)
+    assert queue.stats().dropped == {"rejected": 3, "duplicate": 2}
     queue.shutdown(1)
 
 

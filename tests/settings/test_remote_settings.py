@@ -10,14 +10,19 @@ from typing import Any
 
 import orjson
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.trace import SpanContext, TraceFlags
+from opentelemetry.util._importlib_metadata import entry_points
 
 import spantap
 from asgi_client import call, responding, scope
 from certificates import Authority
+from exchanges import exchange
 from receivers import websocket
 from receivers.http import OK, Answer, HTTPReceiver
 from receivers.websocket import WebSocketReceiver
+from spantap.codec.attributes import encode
 from spantap.model import ConfigurationError
 from spantap.settings import read
 
@@ -190,6 +195,27 @@ def test_by_name(
     handle = sent(http_endpoint=receiver.url, websocket_endpoint=collector.url)
 
     assert list(handle.stats().destinations) == ["http", "websocket"]
+    assert (len(receiver.requests), len(collector.ids)) == (1, 1)
+
+
+def test_in_somebody_elses_pipeline(
+    receiver: HTTPReceiver, collector: WebSocketReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Made from their names, as the SDK does it, they read the environment; or say what is missing."""
+    span = ReadableSpan(
+        "POST", context=SpanContext(1, 2, False, TraceFlags(1)), attributes=encode(exchange()), end_time=1
+    )
+    addresses = {"http": receiver.url, "websocket": collector.url}
+    for name, url in addresses.items():
+        (found,) = entry_points(group="opentelemetry_traces_exporter", name=f"spantap_{name}")
+        make: Any = found.load()
+        with pytest.raises(ConfigurationError, match=f"{name.upper()}_ENDPOINT"):
+            make()
+        monkeypatch.setenv(f"OTEL_PYTHON_SPANTAP_{name.upper()}_ENDPOINT", url)
+        exporter: SpanExporter = make()
+        assert exporter.export([span]) is SpanExportResult.SUCCESS
+        exporter.shutdown()
+
     assert (len(receiver.requests), len(collector.ids)) == (1, 1)
 
 

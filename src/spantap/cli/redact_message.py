@@ -170,13 +170,15 @@ class _Cleaner:
     def headers(self, pairs: list[tuple[str, str]], whose: str) -> list[tuple[str, str]]:
         """Field lines."""
         clean = self.redactor.header_pairs(pairs, self.tally)
-        shown = [(name, self.redactor.echoes(value, self.tally)) for name, value in clean]
-        for old, new in zip(pairs, shown, strict=True):
-            if old[1] != new[1]:
-                own = Tally()
-                self.redactor.header_pairs([old], own)
-                self._note(f"{whose} header {new[0]}", own)
-        return shown
+        for old in pairs:
+            own = Tally()
+            new = [
+                (name, self.redactor.echoes(value, self.tally))
+                for name, value in self.redactor.header_pairs([old], own)
+            ]
+            if not new or old[1] != new[0][1]:
+                self._note(f"{whose} header {new[0][0] if new else old[0].lower()}", own)
+        return [(name, self.redactor.echoes(value, self.tally)) for name, value in clean]
 
     def query(self, query: str) -> str:
         """The query of a request."""
@@ -242,7 +244,7 @@ class _Heard:
         self.redactor = redactor
         self.whole_text = self.media_type = ""
         self.fields_before: Sequence[tuple[str, str]] = ()
-        self.fields_after: Sequence[tuple[str, str]] = ()
+        self.fields_after: Sequence[tuple[str, str] | None] = ()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.redactor, name)
@@ -251,9 +253,10 @@ class _Heard:
         self.whole_text, self.media_type = text, media_type
         return self.redactor.body(text, media_type, tally, **how)
 
-    def fields(self, pairs: Sequence[tuple[str, str]], tally: Tally) -> list[tuple[str, str]]:
-        self.fields_before, self.fields_after = pairs, self.redactor.fields(pairs, tally)
-        return self.fields_after
+    def fields(self, pairs: Sequence[tuple[str, str]], tally: Tally) -> list[tuple[str, str] | None]:
+        cleaned = self.redactor.fields(pairs, tally)
+        self.fields_before, self.fields_after = pairs, cleaned
+        return cleaned
 
 
 def _places_in_body(heard: _Heard, clean: str) -> list[Place]:
@@ -275,13 +278,13 @@ def _places_in_body(heard: _Heard, clean: str) -> list[Place]:
 
 
 def _places_in_fields(heard: _Heard) -> Iterator[Place]:
-    names = [(name, "") for name, _ in heard.fields_after]  # a rule may ask for them
+    names = [(each[0], "") for each in heard.fields_after if each]  # a rule may ask for them
     for dirty, clean in zip(heard.fields_before, heard.fields_after, strict=True):
         if dirty != clean:
             own = Tally()
             heard.redactor.fields([dirty, *names], own)
             for rule, count in (own.counts or {"echo": 1}).items():
-                yield Place(f"form {clean[0]}", rule, count)
+                yield Place(f"form {clean[0] if clean else dirty[0]}", rule, count)
 
 
 def _counting(cleaned: Callable[[str, Tally], str | None]) -> Probe:

@@ -7,7 +7,6 @@ starts empty; the parent delivers what it had.
 
 from __future__ import annotations
 
-import multiprocessing.util
 import os
 import threading
 import time
@@ -22,6 +21,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from spantap.guard import logger, report
 from spantap.otel.budget import Parcel
+from spantap.otel.child_end import at_child_end
 from spantap.otel.delivery_stats import DeliveryStats
 from spantap.otel.retry import Delivery, Outcome, Tries
 from spantap.otel.shed import STAGES
@@ -169,6 +169,8 @@ class DeliveryQueue:
         with self._condition:
             if self._worker is None or self._closed or not hasattr(self._delivery, "settled"):
                 return
+            if self._in_flight:  # it was not flushed in time
+                return
             self._settle_wanted = True
             self._condition.notify_all()
             self._condition.wait_for(lambda: not self._settle_wanted, timeout)
@@ -198,7 +200,7 @@ class DeliveryQueue:
         """The process may end with it: say so, once for each number."""
         with self._condition:
             count = len(self._items) + self._in_flight
-            if not count or count == self._told:
+            if not count or count == self._told or self._closed:
                 return
             self._told = count
             why = self._tries.failing or "there was too little time"
@@ -212,7 +214,7 @@ class DeliveryQueue:
         except RuntimeError:
             return False
         self._worker = worker
-        _flush_with_the_child()
+        at_child_end(_flush_all)
         return True
 
     def _deliver_here(self) -> None:
@@ -221,6 +223,7 @@ class DeliveryQueue:
             while self._items:
                 self._deliver(self._take())
                 if self._resting:
+                    self.tell_what_waits()
                     self._drop_all("shutdown")
 
     def _drop_all(self, reason: str) -> None:
@@ -366,20 +369,6 @@ def _quietly(call: Callable[[], None], doing: str) -> None:
         call()
     except Exception as error:  # noqa: BLE001 - a destination's end must not be the process's
         report(doing, error)
-
-
-_finalized = 0  # the process that flushes when it ends as a child of multiprocessing
-
-
-def _flush_with_the_child() -> None:
-    """A child of multiprocessing skips `atexit`, and forgets what was registered before it began.
-
-    granian's workers are such, and hypercorn's.
-    """
-    global _finalized  # once per process
-    if _finalized != os.getpid():
-        _finalized = os.getpid()
-        multiprocessing.util.Finalize(None, _flush_all, exitpriority=0)
 
 
 def _flush_all() -> None:

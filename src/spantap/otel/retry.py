@@ -117,7 +117,7 @@ class Tries:
                 return self._later(spans, type(error).__name__, None, hurry)
             self.failures, self.failing = 0, type(error).__name__
             return Outcome({"export_failed": len(spans)})
-        return self._taken(lost)
+        return self._taken(_believable(lost, len(spans)))
 
     def _taken(self, lost: Mapping[str, int], lightened: Mapping[str, int] = _NOTHING) -> Outcome:
         if self.failing is not None:
@@ -172,6 +172,18 @@ class Tries:
                 return self._refusal([whole], str(answer), divisible=False)
             except OSError as answer:
                 return self._later([whole], answer.strerror or type(answer).__name__, None, hurry)
-            return self._taken(lost, dict.fromkeys(gone, 1))
+            return self._taken(_believable(lost, 1), dict.fromkeys(gone, 1))
         self.failing = says
         return Outcome({"too_large": 1})
+
+
+def _believable(lost: object, sent: int) -> Mapping[str, int]:
+    """What a destination says it did not keep, as far as it can be so: anybody may write one."""
+    if not isinstance(lost, Mapping):
+        return _NOTHING
+    counts = {}
+    for reason, count in lost.items():
+        if isinstance(reason, str) and type(count) is int and count > 0 and sent:
+            counts[reason] = min(count, sent)
+            sent -= counts[reason]
+    return counts

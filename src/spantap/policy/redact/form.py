@@ -13,6 +13,7 @@ from typing import Final
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
 
@@ -23,7 +24,15 @@ _OAUTH: Final = frozenset({"state", "session_state", "grant_type", "iss", "redir
 
 
 def clean_pairs(
-    text: str, rules: Rules, tally: Tally, depth: int, mask: str, rule: str, *, quiet: bool = False
+    text: str,
+    rules: Rules,
+    tally: Tally,
+    depth: int,
+    mask: str,
+    rule: str,
+    *,
+    quiet: bool = False,
+    ruled: Ruled | None = None,
 ) -> str:
     """The pairs with sensitive values masked; the same text when there are none.
 
@@ -35,41 +44,70 @@ def clean_pairs(
         mask: what to put in place of a value.
         rule: what masked names count as (``key``, ``query``).
         quiet: a look at the text has found nothing already.
+        ruled: the user's rules.
     """
-    if not text or ("code" not in text and (quiet or not looks_sensitive(text, rules))):
+    if not text or (ruled is None and "code" not in text and (quiet or not looks_sensitive(text, rules))):
         return text
     pairs = [pair.partition("=") for pair in text.split("&")]
     names = [unquote_plus(name) for name, _, _ in pairs]
     oauth = not _OAUTH.isdisjoint(names)
     done = []
     for (raw_name, equals, raw), name in zip(pairs, names, strict=True):
-        if not equals:
+        own = None if ruled is None else ruled.query(name) if rule == "query" else ruled.form(name)
+        if ruled is not None and own is not None and own.action != "keep" and raw_name + raw:
+            # A name without a value may be the value.
+            treated = ruled.text(own, unquote_plus(raw if equals else raw_name), tally, mask)
+            if treated is not None:
+                shown = _recoded(raw_name, rules, tally, depth, mask) + equals if equals else ""
+                done.append(shown + treated)
+        elif own is not None:
+            done.append(
+                _recoded(raw_name, rules, tally, depth, mask)
+                + equals
+                + _recoded(raw, rules, tally, depth, mask)
+            )
+        elif not equals:
             done.append(_recoded(raw_name, rules, tally, depth, mask))
-            continue
-        value = unquote_plus(raw)
-        if name in rules.names or (oauth and name == "code"):
-            # `a;b=secret` is one pair to us and two to others: the name may hold the value.
-            if value not in ("", MASK, URL_MASK):
-                tally.add(rule, value)
-                raw = mask
         else:
-            raw = _recoded(raw, rules, tally, depth, mask)
-        done.append(f"{_recoded(raw_name, rules, tally, depth, mask)}={raw}")
+            if name in rules.names or (oauth and name == "code"):
+                # `a;b=secret` is one pair to us and two to others: the name may hold the value.
+                value = unquote_plus(raw)
+                if value not in ("", MASK, URL_MASK):
+                    tally.add(rule, value)
+                    raw = mask
+            else:
+                raw = _recoded(raw, rules, tally, depth, mask)
+            done.append(f"{_recoded(raw_name, rules, tally, depth, mask)}={raw}")
     return "&".join(done)
 
 
-def clean_fields(pairs: Sequence[tuple[str, str]], rules: Rules, tally: Tally) -> list[tuple[str, str]]:
+def clean_fields(
+    pairs: Sequence[tuple[str, str]], rules: Rules, tally: Tally, ruled: Ruled | None = None
+) -> list[tuple[str, str] | None]:
     """Names and values of a decoded form, masked by name and by what they look like.
 
     Args:
         pairs: names and values as the app reads them.
         rules: what is sensitive.
         tally: counts what is masked.
+        ruled: the user's rules.
+
+    Returns:
+        As many; None for those that are dropped.
     """
     oauth = any(name in _OAUTH for name, _ in pairs)
-    done = []
+    done: list[tuple[str, str] | None] = []
     for name, value in pairs:
-        if name in rules.names or unquote(name) in rules.names or (oauth and name == "code"):
+        own = None if ruled is None else ruled.form(name)
+        if own is not None and ruled is not None and own.action != "keep":
+            treated = ruled.text(own, value, tally)
+            if treated is None:
+                done.append(None)
+                continue
+            value = treated
+        elif own is not None:
+            value = rules.value(value, tally, 1, MASK)
+        elif name in rules.names or unquote(name) in rules.names or (oauth and name == "code"):
             if value not in ("", MASK):
                 tally.add("key", value)
                 value = MASK

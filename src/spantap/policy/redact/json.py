@@ -16,7 +16,8 @@ import orjson
 from spantap.policy.redact.detectors import is_card
 from spantap.policy.redact.form import suspicious
 from spantap.policy.redact.patterns import encode
-from spantap.policy.redact.prefilter import value_in
+from spantap.policy.redact.ruled import Ruled
+from spantap.policy.redact.ruled_json import Kept, PlacedWalk
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 
@@ -41,10 +42,13 @@ _NAMING: Final = (
 _NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
 
 _REFUSED: Final = frozenset({"input", "ctx"})
+_NOTHING_KEPT: Final[Kept] = set()
 
 
-def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK) -> str | None:
-    """Redacted JSON text, or None when it is not JSON.
+def clean_json(
+    text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK, ruled: Ruled | None = None
+) -> str | None:
+    """Redacted JSON text, or None when it is not JSON, or nothing of it is left.
 
     Args:
         text: what claims to be JSON.
@@ -52,6 +56,7 @@ def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
         tally: counts what is masked.
         depth: how deep inside other values we are.
         mask: what to put in place of a value.
+        ruled: the user's rules.
     """
     try:
         parsed = orjson.loads(text)
@@ -60,7 +65,13 @@ def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
     except UnicodeEncodeError:  # a lone surrogate in the text itself
         return None
     root = [parsed]
-    if _Walk(rules, tally, depth, mask, encode(text)).walk(root):
+    placed = None
+    if ruled is not None:
+        placed = PlacedWalk(ruled, tally)
+        if not placed.walk(root):
+            return None
+    walk = _Walk(rules, tally, depth, mask, encode(text), placed.kept if placed else _NOTHING_KEPT)
+    if walk.walk(root) or (placed and placed.changed):
         return orjson.dumps(root[0]).decode()
     if _says_it_all(text, parsed):
         return text
@@ -72,17 +83,18 @@ class _Walk:
     """Walks through parsed JSON, masking in place."""
 
     __slots__ = (
-        *("_depth", "_mask", "_masked", "_names", "_rules", "_tally", "_values"),
+        *("_depth", "_kept", "_mask", "_masked", "_names", "_rules", "_tally", "_values"),
         *("_harmless", "_owners", "_spelt", "_starts", "_strings"),
     )
 
-    def __init__(self, rules: Rules, tally: Tally, depth: int, mask: str, data: bytes) -> None:
+    def __init__(self, rules: Rules, tally: Tally, depth: int, mask: str, data: bytes, kept: Kept) -> None:
         self._rules = rules
         self._names = rules.names
         self._tally = tally
         self._depth = depth
         self._mask = mask
-        self._values = b"\\u" in data or value_in(data)
+        self._kept = kept
+        self._values = b"\\u" in data or rules.prefilter.value_in(data)
         # Every string that stands under no sensitive name; the strings of an owner begin at its start.
         self._strings: list[str] = []
         self._owners: list[Any] = []
@@ -149,10 +161,10 @@ class _Walk:
         known = self._names.verdicts.get
         for key, value in node.items():
             verdict = known(key)
-            if verdict or (verdict is None and key in self._names):
-                node[key] = self._hidden("key", value)
-            else:
+            if not (verdict or (verdict is None and key in self._names)):
                 self._harmless.add(key)
+            elif not (self._kept and (id(node), key) in self._kept):
+                node[key] = self._hidden("key", value)
         if not _NAMED.isdisjoint(node):
             self._named(node)
             self._harmless -= _NAMED  # so that we come here again
@@ -173,7 +185,8 @@ class _Walk:
             name = node.get(member)
             if type(name) is str and name in self._names:
                 for each in _NAMED.intersection(node):
-                    node[each] = self._hidden("key", node[each])
+                    if (id(node), each) not in self._kept:
+                        node[each] = self._hidden("key", node[each])
 
     def _located(self, node: dict[str, Any]) -> None:
         """``{"loc": ["body", "password"], "input": "..."}``: how pydantic reports a value it refused."""
@@ -213,7 +226,11 @@ class _Walk:
         return before.startswith("-") and before.lstrip("-") in self._names
 
     def _string(self, text: str) -> str:
-        if not _PAIR_OR_MARKUP.search(text) and not (self._values and value_in(encode(text))):
+        if text in self._tally.hashes:
+            return text
+        if not _PAIR_OR_MARKUP.search(text) and not (
+            self._values and self._rules.prefilter.value_in(encode(text))
+        ):
             return text
         clean = self._rules.value(text, self._tally, self._depth + 1, self._mask)
         if clean != text:

@@ -58,7 +58,7 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
     hidden = mask.encode()
     spans = [
         *_urls(data, rules, depth),
-        *(_Span(start, end, rule, hidden) for start, end, rule in find(data)),
+        *(_Span(start, end, rule, hidden) for start, end, rule in find(data, rules.prefilter.optional)),
         *_pairs(data, rules.names, hidden),
         *_bare(data, rules.names, hidden),
         *_elements(data, rules.names, hidden),
