@@ -25,9 +25,9 @@ from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
 from spantap.model import Exchange, Observation
 from spantap.otel.current import NOBODY, Current
-from spantap.otel.late import LateAttributes
+from spantap.otel.late import late_of
 from spantap.otel.live import full_attributes, plain_attributes
-from spantap.otel.passage import Passage
+from spantap.otel.passage import PassageWithCurrent
 from spantap.otel.tracing import SCHEMA_URL, SCOPE
 from spantap.policy.decide import Drop, decide
 from spantap.policy.redact import Tally
@@ -48,7 +48,7 @@ class Outcome:
     tally: Tally
 
 
-class Session(Passage):
+class Session(PassageWithCurrent):
     """See the module. Everything public here is for the doors.
 
     Attributes:
@@ -59,7 +59,6 @@ class Session(Passage):
         captured: the exchange is wanted; when False only the span is kept right.
         complete: set by the door: fills in what is cheaper to find out at the end (headers,
             route); called before the exchange is made, perhaps on the finisher's thread.
-        late: set by the tap: the attributes of the live span, if they are made when asked for.
     """
 
     __slots__ = (
@@ -67,6 +66,7 @@ class Session(Passage):
         "_early",
         "_ended",
         "_enriches",
+        "_late",
         "_lock",
         "_outcome",
         "_parent",
@@ -76,7 +76,6 @@ class Session(Passage):
         "captured",
         "complete",
         "context",
-        "late",
         "owned",
         "request",
         "response",
@@ -103,7 +102,7 @@ class Session(Passage):
         self.captured = captured
         self.context = span.get_span_context()
         self.complete: Callable[[], None] | None = None
-        self.late: LateAttributes | None = None
+        self._late = late_of(span)
         self._parent = parent
         self._enriches = tap.enriches(span, owned=owned)
         limits = tap.limits
@@ -196,6 +195,12 @@ class Session(Passage):
             self._tap.finisher.run(self._complete)
         else:
             self._complete()
+
+    def learn(self, tally: Tally) -> None:
+        """Note what is secret in the request as far as it was read, for texts that may quote it."""
+        seen = self.seen
+        self._completed()
+        self._tap.pipeline.learn(replace(seen, request_body=self.request.collected()), tally)
 
     # The processor's side, perhaps on another thread --------------------------------------------
 
@@ -325,6 +330,8 @@ class Session(Passage):
             if seen.route:
                 span.update_name(f"{self._tap.method_name(seen.method)} {seen.route}")
             if seen.error_type is not None:
+                if isinstance(exchange, Drop):
+                    self.learn(outcome.tally)  # not kept, so nobody has looked for its secrets
                 self._write_exception(outcome.tally)
             elif seen.status is not None and seen.status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
@@ -332,7 +339,7 @@ class Session(Passage):
             report("writing on a span", error)
 
     def _said_late(self, exchange: Exchange | Drop) -> bool:
-        late, self.late = self.late, None
+        late, self._late = self._late, None
         return late is not None and isinstance(exchange, Exchange) and late.settle(exchange, self.seen)
 
     def _write_exception(self, tally: Tally) -> None:
@@ -340,15 +347,10 @@ class Session(Passage):
         pipeline, seen = self._tap.pipeline, self.seen
         kind = pipeline.clean_name(seen.error_type or "", tally)
         message = pipeline.clean_message(seen.error_message or "", tally)
-        self.span.add_event(
-            "exception",
-            {
-                "exception.type": kind,
-                "exception.message": message,
-                "exception.stacktrace": pipeline.clean_stacktrace(self._stacktrace or "", tally),
-                "exception.escaped": "True",
-            },
-        )
+        stacktrace = pipeline.clean_stacktrace(self._stacktrace or "", tally)
+        event = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stacktrace}
+        said = {name: text for name, text in event.items() if text or name == "exception.message"}
+        self.span.add_event("exception", {**said, "exception.escaped": "True"})
         self.span.set_status(Status(StatusCode.ERROR, f"{kind.rpartition('.')[2]}: {message}"))
 
     def _emit(self, span: ReadableSpan | Callable[[], ReadableSpan], outcome: Outcome) -> None:
@@ -365,7 +367,10 @@ class Session(Passage):
             if isinstance(exchange, Exchange):
                 tap.processor.emit(span() if callable(span) else span, exchange, outcome.tally)
             elif self.context.trace_flags.sampled:
-                tap.processor.emit_plain(span() if callable(span) else span)
+                plain = span() if callable(span) else span
+                if not self.owned and (plain.events or plain.status.description):
+                    self.learn(outcome.tally)  # somebody else's exception, as it is
+                tap.processor.emit_plain(plain, outcome.tally)
         finally:
             tap.count(exchange)  # now: whoever waits for open requests to end wants them queued
 
