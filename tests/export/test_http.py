@@ -189,14 +189,14 @@ def test_a_batch_has_one_key(receiver: HTTPReceiver) -> None:
     [
         *((Answer(status), TryLaterError) for status in (408, 429, 500, 502, 503, 504)),
         (Answer(413), TooLargeError),
-        *((Answer(status), RefusedError) for status in (400, 401, 403, 404, 302)),
+        *((Answer(status), RefusedError) for status in (400, 401, 403, 404, 307)),
         (Answer(reset=True), TryLaterError),
     ],
 )
 def test_what_answers_mean(receiver: HTTPReceiver, answer: Answer, error: type[Exception]) -> None:
     """Each failure is told as what it is; a redirect is not followed with what is private."""
     receiver.answers = [answer]
-    if answer.status == 302:
+    if answer.status == 307:
         answer.headers["location"] = f"{receiver.url}/elsewhere"
 
     with pytest.raises(error):

@@ -45,7 +45,8 @@ def without(span: ReadableSpan, stage: int) -> ReadableSpan | None:
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
-    copy.exchange, copy.others, copy.attributes_lost = exchange, span.others, span.attributes_lost
+    copy.exchange, copy.others = exchange, span.others
+    copy.lost_as(span)
     return copy
 
 
