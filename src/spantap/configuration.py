@@ -18,8 +18,10 @@ from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.tap import Tap, TapOptions
+from spantap.policy.identify import IdentityOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
+from spantap.policy.proxies import TrustedProxies
 from spantap.policy.redact import Redactor
 from spantap.policy.select import Selection
 from spantap.reporting import Stats
@@ -216,10 +218,26 @@ def _build(loaded: Loaded) -> Handle:
             unsampled=wanted.capture_unsampled,
             live_bodies=wanted.live_bodies,
             tracer_provider=wanted.tracer_provider,
+            identity=_identity(wanted),
+            hide_identity_headers=wanted.hide_identity_headers,
+            data_attribute=wanted.data_attribute,
         ),
     )
     handle = Handle(loaded, tap, budget)
     return handle
+
+
+def _identity(wanted: Settings) -> IdentityOptions:
+    return IdentityOptions(
+        authorization_headers=wanted.authorization_headers,
+        user_claim=wanted.authorization_user_claim,
+        user_header=wanted.user_header,
+        company_header=wanted.company_header,
+        device_header=wanted.device_header,
+        proxies=TrustedProxies(wanted.trusted_proxies, wanted.proxy_header)
+        if wanted.trusted_proxies
+        else None,
+    )
 
 
 def _differences(running: Settings, wanted: Settings) -> list[Problem]:

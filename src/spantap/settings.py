@@ -22,6 +22,7 @@ from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
 from spantap.policy.decide import Unsampled
 from spantap.policy.presets import PRESETS
+from spantap.policy.proxies import FORWARDED, X_FORWARDED_FOR, TrustedProxies
 from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, InvalidPatternError, Selection
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
@@ -112,6 +113,23 @@ def _store(value: Any) -> Path:
     return path
 
 
+def _word(value: Any) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not text or any(each.isspace() or each == "," for each in text):
+        raise NotAllowedError(f"use {WORD.takes}")
+    return text
+
+
+def _proxies(value: Any) -> tuple[str, ...]:
+    number = isinstance(value, int) and not isinstance(value, bool)
+    proxies = _words(str(value) if number else value)
+    try:
+        TrustedProxies(proxies)
+    except ValueError:
+        raise NotAllowedError(f"use {PROXIES.takes}") from None
+    return proxies
+
+
 def _sinks(value: Any) -> tuple[Sink, ...]:
     sinks = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     for sink in sinks:
@@ -129,6 +147,12 @@ def _provider(value: Any) -> TracerProvider | None:
 FLAG: Final = Kind("true or false", _flag)
 WORDS: Final = Kind("a list of words; in the environment comma-separated", _words)
 PATTERNS: Final = Kind("a list of globs or re: expressions; in the environment comma-separated", _patterns)
+WORD: Final = Kind("one word", _word)
+PROXIES: Final = Kind(
+    "the number of proxies, or a list of addresses, networks (10.0.0.0/8) and unix; in the environment "
+    "comma-separated",
+    _proxies,
+)
 PATH: Final = Kind("the path of a file", _path)
 STORE: Final = Kind("the path of a file", _store)
 SINKS: Final = Kind("objects with name, target, write() and close(), such as SQLiteSink(path)", _sinks)
@@ -169,6 +193,36 @@ class Settings:
         (), WORDS, "Further names whose values are masked in bodies, queries, headers and cookies."
     )
     keep_keys: tuple[str, ...] = _row((), WORDS, "Names that stay readable although they look sensitive.")
+    authorization_headers: tuple[str, ...] = _row(
+        ("authorization",),
+        WORDS,
+        "Request headers whose token (JWT, Basic, or base64 of JSON) names the user, unverified; the first "
+        "that names one counts.",
+    )
+    authorization_user_claim: str = _row("sub", WORD, "The claim of such a token that names the user.")
+    user_header: str = _row("x-spantap-user", WORD, "Response header in which the app names the user.")
+    company_header: str = _row("x-spantap-company", WORD, "The same for the company.")
+    device_header: str = _row("x-spantap-device", WORD, "The same for the device.")
+    hide_identity_headers: bool = _row(
+        False, FLAG, "Keep these three response headers from the client; records never show them."
+    )
+    trusted_proxies: tuple[str, ...] = _row(
+        (),
+        PROXIES,
+        "Proxies whose word about the client's address is taken: how many stand before the server, or "
+        "which (unix: those that call by a Unix socket).",
+    )
+    proxy_header: str = _row(
+        X_FORWARDED_FOR,
+        _one_of(X_FORWARDED_FOR, FORWARDED),
+        "The header those proxies write; the other one is anybody's, and not read.",
+    )
+    data_attribute: str = _row(
+        "spantap_metrics",
+        WORD,
+        "Attribute of the framework's request (Starlette, FastAPI: of request.state) with facts of the app's "
+        "own: numbers become metrics, the rest metadata.",
+    )
     capture_unsampled: Unsampled = _row(
         "own",
         _one_of("own", "all", "none"),

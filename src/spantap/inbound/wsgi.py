@@ -14,7 +14,9 @@ from opentelemetry.instrumentation.wsgi import wsgi_getter
 from opentelemetry.util.http import ExcludeList
 
 from spantap.guard import report
+from spantap.inbound.hidden import hiding_start_response
 from spantap.inbound.route import describe_environ
+from spantap.inbound.said import note_environ
 from spantap.inbound.wsgi_input import tee_input
 from spantap.inbound.wsgi_passing import pass_through
 from spantap.model import Observation
@@ -50,12 +52,22 @@ class WSGIDoor:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        if SESSION not in environ:
+            start_response = self._hiding(start_response)
         passage = self._open(environ)
         if passage is None:
             return self.app(environ, start_response)
         if isinstance(passage, Session):
             return _Exchange(passage, environ, start_response).run(self.app)
         return pass_through(passage, self.app, environ, start_response)
+
+    def _hiding(self, start_response: StartResponse) -> StartResponse:
+        try:
+            names = self._tap().hidden_headers
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("opening a request", error)
+            return start_response
+        return hiding_start_response(start_response, names) if names else start_response
 
     def _open(self, environ: Environ) -> Passage | None:
         if SESSION in environ:
@@ -132,6 +144,8 @@ class _Exchange:
         # Now, while the framework's request is still there: Flask lets go of it when the app
         # returns, Django when the response is closed.
         self.describe()
+        if self._session.captured:
+            note_environ(self._session.seen, self._environ, self._session.data_attribute)
         write = self._start_response(status, headers, *args, **kwargs)
         if not self._session.captured:
             return write

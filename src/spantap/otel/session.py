@@ -130,6 +130,11 @@ class Session(Passage):
         return type(None), ()
 
     @property
+    def data_attribute(self) -> str:
+        """The attribute of a framework's request that holds facts of the app's own."""
+        return self._tap.data_attribute
+
+    @property
     def done(self) -> bool:
         """Whether `finish` was called."""
         return self._done
@@ -281,6 +286,7 @@ class Session(Passage):
             if drop is not None:
                 return Outcome(drop, tally)
             self._identify()
+            tap.identifier.fill(seen)
             seen.request_body = self.request.collected()
             seen.response_body = self.response.collected()
             return Outcome(tap.pipeline.run(seen, tally), tally)

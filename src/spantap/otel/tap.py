@@ -8,7 +8,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -33,6 +33,7 @@ from spantap.otel.session import Session
 from spantap.otel.start import StartAttributes
 from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
+from spantap.policy.identify import Identifier, IdentityOptions
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.select import Selection
 
@@ -47,12 +48,18 @@ class TapOptions:
         live_bodies: on a tracer provider of the app's own, write the clean exchange on the
             live span too, so that the app's exporters see it.
         tracer_provider: use this one instead of the global one.
+        identity: where to look for who is behind a request.
+        hide_identity_headers: keep response headers that name somebody from the client.
+        data_attribute: the attribute of a framework's request that holds facts of the app's own.
     """
 
     limits: CaptureLimits
     unsampled: Unsampled = "own"
     live_bodies: bool = True
     tracer_provider: trace.TracerProvider | None = None
+    identity: IdentityOptions = field(default_factory=IdentityOptions)
+    hide_identity_headers: bool = False
+    data_attribute: str = "spantap_metrics"
 
 
 class Tap:
@@ -61,6 +68,9 @@ class Tap:
     Attributes:
         pipeline, processor, limits, unsampled, finisher: what sessions work with.
         selection: which requests are captured.
+        identifier: finds who is behind a request.
+        hidden_headers: lower-case names of response headers that are kept from the client.
+        data_attribute: see `TapOptions`.
     """
 
     def __init__(
@@ -78,6 +88,11 @@ class Tap:
         self.limits = options.limits
         self.unsampled = options.unsampled
         self.finisher = Finisher()
+        self.identifier = Identifier(options.identity)
+        self.hidden_headers = (
+            self.identifier.response_headers if options.hide_identity_headers else frozenset()
+        )
+        self.data_attribute = options.data_attribute
         self._options = options
         self._budget = budget
         self._tracing: Tracing | None = None

@@ -38,6 +38,7 @@ from spantap.policy.well_formed import well_formed
 METADATA_MAX_BYTES = 4096
 _METRICS_MAX = 16
 _ROUTES_REMEMBERED = 512
+_NO_PEER = Peer()
 _UNSAID = (None,) * 5
 _NAME_MAX = 1024  # characters of an id, an address or a name that the app or the client gives
 
@@ -185,6 +186,7 @@ class Pipeline:
             timing=Timing(seen.start, seen.first_byte, seen.end),
             client=Peer(name(seen.client_address), _port(seen.client_port)),
             server=Peer(name(seen.server_address), _port(seen.server_port)),
+            peer=_peer(seen, name),
             route=seen.route if calm or seen.route is None else self.clean_path(seen.route),
             endpoint=name(seen.endpoint),
             identity=_identity(seen, name),
@@ -236,7 +238,7 @@ def _short_texts(seen: Observation) -> str:
     """Path, names, ids and addresses, to be looked at together."""
     texts = (
         *(seen.path, seen.route, seen.method, seen.scheme, seen.http_version, seen.client_address),
-        *(seen.server_address, seen.endpoint, seen.error_type),
+        *(seen.server_address, seen.peer_address, seen.endpoint, seen.error_type),
         *(seen.user, seen.email, seen.company, seen.session, seen.device, *seen.metrics),
     )
     return "\n".join(filter(None, texts))
@@ -252,6 +254,12 @@ def _identity(seen: Observation, name: Callable[[str | None], str | None]) -> Id
         session=name(seen.session),
         device=name(seen.device),
     )
+
+
+def _peer(seen: Observation, name: Callable[[str | None], str | None]) -> Peer:
+    if seen.peer_address is None:
+        return _NO_PEER
+    return Peer(name(seen.peer_address), _port(seen.peer_port))
 
 
 def _unchanged(text: str | None) -> str | None:
