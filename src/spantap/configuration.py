@@ -13,9 +13,10 @@ from spantap.capture.limits import CaptureLimits
 from spantap.export.sink import ProcessReport
 from spantap.guard import logger
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import standard
+from spantap.otel import hooks, standard
 from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
+from spantap.otel.hooks import Hooks
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.tap import Tap, TapOptions
 from spantap.policy.identify import IdentityOptions
@@ -97,6 +98,7 @@ class Handle:
             not_kept=counts,
             destinations={queue.name: queue.stats() for queue in self._tap.processor.queues},
             queued_bytes=self._budget.used,
+            hooks=dict(self._tap.hooks.stats),
         )
 
 
@@ -221,6 +223,10 @@ def _build(loaded: Loaded) -> Handle:
             identity=_identity(wanted),
             hide_identity_headers=wanted.hide_identity_headers,
             data_attribute=wanted.data_attribute,
+            hooks=Hooks(
+                {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
+                wanted.hook_timeout,
+            ),
         ),
     )
     handle = Handle(loaded, tap, budget)

@@ -15,23 +15,21 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file
+from spantap import settings_file, settings_hooks, settings_identity
 from spantap.export.files import why_not_writable
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
 from spantap.policy.decide import Unsampled
 from spantap.policy.presets import PRESETS
-from spantap.policy.proxies import FORWARDED, X_FORWARDED_FOR, TrustedProxies
+from spantap.policy.proxies import FORWARDED, X_FORWARDED_FOR
 from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, InvalidPatternError, Selection
+from spantap.settings_errors import NotAllowedError
+from spantap.settings_hooks import Hook, import_hook
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
 DEFAULT: Final = "default"
-
-
-class NotAllowedError(ValueError):
-    """A value a setting does not take; the message says what it takes."""
 
 
 class Kind(NamedTuple):
@@ -113,23 +111,6 @@ def _store(value: Any) -> Path:
     return path
 
 
-def _word(value: Any) -> str:
-    text = value.strip() if isinstance(value, str) else ""
-    if not text or any(each.isspace() or each == "," for each in text):
-        raise NotAllowedError(f"use {WORD.takes}")
-    return text
-
-
-def _proxies(value: Any) -> tuple[str, ...]:
-    number = isinstance(value, int) and not isinstance(value, bool)
-    proxies = _words(str(value) if number else value)
-    try:
-        TrustedProxies(proxies)
-    except ValueError:
-        raise NotAllowedError(f"use {PROXIES.takes}") from None
-    return proxies
-
-
 def _sinks(value: Any) -> tuple[Sink, ...]:
     sinks = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     for sink in sinks:
@@ -147,12 +128,10 @@ def _provider(value: Any) -> TracerProvider | None:
 FLAG: Final = Kind("true or false", _flag)
 WORDS: Final = Kind("a list of words; in the environment comma-separated", _words)
 PATTERNS: Final = Kind("a list of globs or re: expressions; in the environment comma-separated", _patterns)
-WORD: Final = Kind("one word", _word)
-PROXIES: Final = Kind(
-    "the number of proxies, or a list of addresses, networks (10.0.0.0/8) and unix; in the environment "
-    "comma-separated",
-    _proxies,
-)
+WORD: Final = Kind(settings_identity.WORD, settings_identity.word)
+PROXIES: Final = Kind(settings_identity.PROXIES, settings_identity.proxies)
+SECONDS: Final = Kind(settings_hooks.SECONDS, settings_hooks.seconds)
+HOOK: Final = Kind(settings_hooks.HOOK, settings_hooks.parse_hook)
 PATH: Final = Kind("the path of a file", _path)
 STORE: Final = Kind("the path of a file", _store)
 SINKS: Final = Kind("objects with name, target, write() and close(), such as SQLiteSink(path)", _sinks)
@@ -223,6 +202,18 @@ class Settings:
         "Attribute of the framework's request (Starlette, FastAPI: of request.state) with facts of the app's "
         "own: numbers become metrics, the rest metadata.",
     )
+    skip: Hook | None = _row(None, HOOK, "Hook: whether an exchange is not kept (true or false).")
+    identify_user: Hook | None = _row(None, HOOK, "Hook: the id of the user.")
+    identify_company: Hook | None = _row(None, HOOK, "Hook: the id of the company.")
+    session_token: Hook | None = _row(
+        None, HOOK, "Hook: what is secret and the same for a session; a digest of it is recorded."
+    )
+    device: Hook | None = _row(None, HOOK, "Hook: the id of the device.")
+    metadata: Hook | None = _row(None, HOOK, "Hook: facts of the app's own, as a dict.")
+    mask: Hook | None = _row(
+        None, HOOK, "Hook: changes the redacted exchange and returns it; None: it is not kept."
+    )
+    hook_timeout: float = _row(1.0, SECONDS, "Seconds an `async` hook has.")
     capture_unsampled: Unsampled = _row(
         "own",
         _one_of("own", "all", "none"),
@@ -296,18 +287,21 @@ def environment_names() -> list[str]:
     return [PREFIX + each.name.upper() for each in fields(Settings) if not each.metadata["in_code_only"]]
 
 
-def load(keywords: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+def load(keywords: Mapping[str, Any], environ: Mapping[str, str], *, hooks: bool = True) -> Settings:
     """The settings alone; as `read`."""
-    return read(keywords, environ).settings
+    return read(keywords, environ, hooks=hooks).settings
 
 
-def read(keywords: Mapping[str, Any], environ: Mapping[str, str], directory: Path = Path()) -> Loaded:
+def read(
+    keywords: Mapping[str, Any], environ: Mapping[str, str], directory: Path = Path(), *, hooks: bool = True
+) -> Loaded:
     """Settings from keyword arguments, the environment and the settings file.
 
     Args:
         keywords: settings given in code.
         environ: the environment.
         directory: where the file is looked for when none is named.
+        hooks: import those that are given as text; else they stay text.
 
     Raises:
         ConfigurationError: with every mistake there is, none started.
@@ -321,6 +315,8 @@ def read(keywords: Mapping[str, Any], environ: Mapping[str, str], directory: Pat
             name = variable[len(PREFIX) :].lower()
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
+    if hooks:
+        reader.import_hooks()
     reader.problems.extend(standard.problems(environ))
     if reader.problems:
         raise ConfigurationError(reader.problems)
@@ -351,6 +347,15 @@ class _Reader:
                 self.sources[name] = source
             except NotAllowedError as error:
                 self.problems.append(Problem(given_as, repr(value), str(error)))
+
+    def import_hooks(self) -> None:
+        for name in [each for each in self.values if self._rows[each].metadata["kind"] is HOOK]:
+            try:
+                self.values[name] = import_hook(self.values[name])
+            except NotAllowedError as error:
+                hook = self.values[name]
+                shown = hook if isinstance(hook, str) else type(hook).__name__
+                self.problems.append(Problem(self.given_as[name], shown, str(error)))
 
     def _near(self, name: str, given_as: str) -> str:
         if given_as.startswith(PREFIX):

@@ -67,7 +67,9 @@ def main(kind: str) -> None:
     with served(application(kind), wsgi=kind == "wsgi") as port:
         plain = [ask(port, *each).decode() for each in requests]
     memory = MemorySink()
-    handle = spantap.configure(destinations=[memory])
+    handle = spantap.configure(
+        destinations=[memory], device=lambda exchange: exchange.framework_request.resolver_match.route
+    )
     with served(spantap.instrument_app(application(kind)), wsgi=kind == "wsgi") as port:
         captured = [ask(port, *each).decode() for each in requests]
     handle.tap.wait_for_open(30)
@@ -76,6 +78,7 @@ def main(kind: str) -> None:
     identities: list[Any] = [
         {"user": each.identity.user, "session": each.identity.session} for each in records
     ]
+    assert [each.identity.device for each in records] == ["asked", "untouched", "asked"]
     identities.append(dict(records[1].metrics))
     told = {"plain": plain, "captured": captured, "identities": identities, "session_key": key}
     sys.stdout.write(json.dumps(told))

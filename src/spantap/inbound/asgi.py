@@ -18,8 +18,9 @@ from opentelemetry.util.http import ExcludeList
 from spantap.guard import report
 from spantap.inbound.hidden import hiding_send
 from spantap.inbound.route import describe_scope
-from spantap.inbound.said import note_scope
+from spantap.inbound.said import framework_request, note_scope
 from spantap.model import Observation
+from spantap.otel.hooked import HookedSession
 from spantap.otel.passage import Passage
 from spantap.otel.session import Session
 from spantap.otel.tap import Tap
@@ -163,6 +164,8 @@ class _Exchange:
         self._complete = False
         self._disconnected = False
         session.complete = self.describe
+        if isinstance(session, HookedSession):
+            session.native = scope
 
     async def run(self, app: ASGIApp) -> None:
         session = self._session
@@ -233,6 +236,8 @@ class _Exchange:
             last = False
             if session.captured:
                 note_scope(session.seen, self._scope, session.data_attribute)
+                if isinstance(session, HookedSession):
+                    session.framework_request = framework_request(self._scope)
         elif kind == "http.response.trailers":
             last = self._trailers and not message.get("more_trailers", False)
         elif kind in ("http.response.pathsend", "http.response.zerocopysend"):

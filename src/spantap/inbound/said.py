@@ -51,6 +51,11 @@ def note_environ(seen: Observation, environ: Mapping[str, Any], data: str) -> No
         report("reading what the framework knows", error)
 
 
+def framework_request(place: Mapping[str, Any]) -> Any:
+    """Django's or Flask's request object; None for other frameworks. It has to be asked for in time."""
+    return django_request(place) or place.get("werkzeug.request")
+
+
 def _add(seen: Observation, facts: Any) -> None:
     if isinstance(facts, Mapping):
         seen.add(facts)

@@ -16,10 +16,11 @@ from opentelemetry.util.http import ExcludeList
 from spantap.guard import report
 from spantap.inbound.hidden import hiding_start_response
 from spantap.inbound.route import describe_environ
-from spantap.inbound.said import note_environ
+from spantap.inbound.said import framework_request, note_environ
 from spantap.inbound.wsgi_input import tee_input
 from spantap.inbound.wsgi_passing import pass_through
 from spantap.model import Observation
+from spantap.otel.hooked import HookedSession
 from spantap.otel.passage import Passage
 from spantap.otel.session import Session
 from spantap.otel.tap import Tap
@@ -111,6 +112,8 @@ class _Exchange:
         self._response_headers: list[tuple[str, str]] = []
         self._start_response = start_response
         session.complete = self.complete
+        if isinstance(session, HookedSession):
+            session.native = environ
 
     def run(self, app: WSGIApp) -> Iterable[bytes]:
         session = self._session
@@ -144,8 +147,11 @@ class _Exchange:
         # Now, while the framework's request is still there: Flask lets go of it when the app
         # returns, Django when the response is closed.
         self.describe()
-        if self._session.captured:
-            note_environ(self._session.seen, self._environ, self._session.data_attribute)
+        session = self._session
+        if session.captured:
+            note_environ(session.seen, self._environ, session.data_attribute)
+            if isinstance(session, HookedSession):
+                session.framework_request = framework_request(self._environ)
         write = self._start_response(status, headers, *args, **kwargs)
         if not self._session.captured:
             return write

@@ -23,8 +23,8 @@ from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.exporter import ExchangeSpan
 from spantap.otel.queue import DeliveryQueue
 from spantap.otel.tracing import SCOPE
+from spantap.policy.bounds import METADATA_MAX_BYTES
 from spantap.policy.decide import Unsampled
-from spantap.policy.pipeline import METADATA_MAX_BYTES
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:

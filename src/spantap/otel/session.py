@@ -26,7 +26,7 @@ from spantap.guard import report
 from spantap.model import Exchange, Observation
 from spantap.otel.current import NOBODY, Current
 from spantap.otel.late import LateAttributes
-from spantap.otel.live import full_attributes, plain_attributes
+from spantap.otel.live import full_attributes, plain_attributes, write_exception
 from spantap.otel.passage import Passage
 from spantap.otel.tracing import SCHEMA_URL, SCOPE
 from spantap.policy.decide import Drop, decide
@@ -198,9 +198,9 @@ class Session(Passage):
             + len(self._stacktrace or "")
         )
         if held > _AT_ONCE:
-            self._tap.finisher.run(self._complete)
+            self._tap.finisher.run(self._completion())
         else:
-            self._complete()
+            self._completion()()
 
     # The processor's side, perhaps on another thread --------------------------------------------
 
@@ -234,10 +234,17 @@ class Session(Passage):
 
     # What follows runs once, at the end ---------------------------------------------------------
 
+    def _completion(self) -> Callable[[], None]:
+        """What is left to do, here or on the finisher's thread."""
+        return self._complete
+
     def _complete(self) -> None:
         outcome = self._final_outcome()
         if self.owned:
             self._write_live(outcome)
+        self._complete_with(outcome)
+
+    def _complete_with(self, outcome: Outcome) -> None:
         with self._lock:
             self._outcome = outcome
             ended = self._ended
@@ -269,30 +276,36 @@ class Session(Passage):
     def _decided(self) -> Outcome:
         """Run the policy over what was seen; a failure of ours keeps nothing."""
         tally = Tally()
-        seen, tap, current = self.seen, self._tap, self._current
         try:
-            if not self.captured:
-                self._completed()
-                return Outcome(Drop("not_selected"), tally)
-            drop = decide(
-                sampled=self.context.trace_flags.sampled,
-                unsampled=tap.unsampled,
-                skipped=current.skipped,
-                kept=current.kept,
-            )
-            if drop is not None and not self.span.is_recording():
-                return Outcome(drop, tally)
-            self._completed()
-            if drop is not None:
-                return Outcome(drop, tally)
-            self._identify()
-            tap.identifier.fill(seen)
-            seen.request_body = self.request.collected()
-            seen.response_body = self.response.collected()
-            return Outcome(tap.pipeline.run(seen, tally), tally)
+            return Outcome(self._dropped() or self._cleaned(tally), tally)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("making an exchange", error)
             return Outcome(Drop("failed"), tally)
+
+    def _dropped(self) -> Drop | None:
+        """Why nothing is kept; None when everything that is needed to make the exchange is there."""
+        seen, current = self.seen, self._current
+        if not self.captured:
+            self._completed()
+            return Drop("not_selected")
+        drop = decide(
+            sampled=self.context.trace_flags.sampled,
+            unsampled=self._tap.unsampled,
+            skipped=current.skipped,
+            kept=current.kept,
+        )
+        if drop is not None and not self.span.is_recording():
+            return drop
+        self._completed()
+        if drop is None:
+            seen.request_body = self.request.collected()
+            seen.response_body = self.response.collected()
+        return drop
+
+    def _cleaned(self, tally: Tally) -> Exchange:
+        self._identify()
+        self._tap.identifier.fill(self.seen)
+        return self._tap.pipeline.run(self.seen, tally)
 
     def _identify(self) -> None:
         """Ids and service, which only a record needs."""
@@ -331,7 +344,7 @@ class Session(Passage):
             if seen.route:
                 span.update_name(f"{self._tap.method_name(seen.method)} {seen.route}")
             if seen.error_type is not None:
-                self._write_exception(outcome.tally)
+                write_exception(span, seen, self._stacktrace or "", self._tap.pipeline, outcome.tally)
             elif seen.status is not None and seen.status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
@@ -340,22 +353,6 @@ class Session(Passage):
     def _said_late(self, exchange: Exchange | Drop) -> bool:
         late, self.late = self.late, None
         return late is not None and isinstance(exchange, Exchange) and late.settle(exchange, self.seen)
-
-    def _write_exception(self, tally: Tally) -> None:
-        """As the SDK's `record_exception`, with clean texts of bounded length."""
-        pipeline, seen = self._tap.pipeline, self.seen
-        kind = pipeline.clean_name(seen.error_type or "", tally)
-        message = pipeline.clean_message(seen.error_message or "", tally)
-        self.span.add_event(
-            "exception",
-            {
-                "exception.type": kind,
-                "exception.message": message,
-                "exception.stacktrace": pipeline.clean_stacktrace(self._stacktrace or "", tally),
-                "exception.escaped": "True",
-            },
-        )
-        self.span.set_status(Status(StatusCode.ERROR, f"{kind.rpartition('.')[2]}: {message}"))
 
     def _emit(self, span: ReadableSpan | Callable[[], ReadableSpan], outcome: Outcome) -> None:
         with self._lock:

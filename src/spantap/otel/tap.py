@@ -26,6 +26,8 @@ from spantap.model import Exchange, Observation
 from spantap.otel.attach import is_span_of
 from spantap.otel.budget import Budget
 from spantap.otel.finisher import Finisher
+from spantap.otel.hooked import HookedSession
+from spantap.otel.hooks import Hooks
 from spantap.otel.late import put_late
 from spantap.otel.passage import Passage
 from spantap.otel.processor import CaptureProcessor
@@ -51,6 +53,7 @@ class TapOptions:
         identity: where to look for who is behind a request.
         hide_identity_headers: keep response headers that name somebody from the client.
         data_attribute: the attribute of a framework's request that holds facts of the app's own.
+        hooks: what the app wants to be asked.
     """
 
     limits: CaptureLimits
@@ -60,6 +63,7 @@ class TapOptions:
     identity: IdentityOptions = field(default_factory=IdentityOptions)
     hide_identity_headers: bool = False
     data_attribute: str = "spantap_metrics"
+    hooks: Hooks = field(default_factory=Hooks)
 
 
 class Tap:
@@ -70,7 +74,7 @@ class Tap:
         selection: which requests are captured.
         identifier: finds who is behind a request.
         hidden_headers: lower-case names of response headers that are kept from the client.
-        data_attribute: see `TapOptions`.
+        data_attribute, hooks: see `TapOptions`.
     """
 
     def __init__(
@@ -93,6 +97,8 @@ class Tap:
             self.identifier.response_headers if options.hide_identity_headers else frozenset()
         )
         self.data_attribute = options.data_attribute
+        self.hooks = options.hooks
+        self._session = HookedSession if options.hooks else Session
         self._options = options
         self._budget = budget
         self._tracing: Tracing | None = None
@@ -217,7 +223,9 @@ class Tap:
         seen = attributes.seen
         captured = self.selection.wants(seen.method, seen.path)
         parent = trace.get_current_span(context).get_span_context() if context else None
-        session = Session(self, seen, span, owned=True, captured=captured, parent=parent, context=inside)
+        session = self._session(
+            self, seen, span, owned=True, captured=captured, parent=parent, context=inside
+        )
         if late and span.is_recording():
             session.late = put_late(span, attributes)
         return self._begun(session)
@@ -230,7 +238,7 @@ class Tap:
         if not self.selection.wants(seen.method, seen.path):
             return None
         parent = getattr(span, "parent", None)
-        return self._begun(Session(self, seen, span, owned=False, captured=True, parent=parent))
+        return self._begun(self._session(self, seen, span, owned=False, captured=True, parent=parent))
 
     def _why_unrecorded(self, context: SpanContext, attributes: StartAttributes) -> str | None:
         """Why nothing is kept of a request whose span is not recorded; None when something is."""
@@ -276,10 +284,16 @@ class Tap:
     def flush(self, timeout: float) -> bool:
         """Finish and send everything up to now; False when the timeout (seconds) came first."""
         deadline = time.monotonic() + timeout
-        finished = self.finisher.drain(timeout)
+        finished = self._finished(timeout)
         done = self.processor.flush(max(0.0, deadline - time.monotonic())) and finished
         self._gave_up = 0.0 if done else time.monotonic()
         return done
+
+    def _finished(self, timeout: float) -> bool:
+        """Wait for what is being finished: large bodies, hooks that are awaited."""
+        deadline = time.monotonic() + timeout
+        drained = self.finisher.drain(timeout)
+        return self.hooks.drain(max(0.0, deadline - time.monotonic())) and drained
 
     @property
     def gave_up_lately(self) -> bool:
@@ -289,7 +303,7 @@ class Tap:
     def shutdown(self, timeout: float) -> bool:
         """Finish and send everything, then stop; False when something was lost to the timeout."""
         deadline = time.monotonic() + timeout
-        finished = self.finisher.drain(timeout)
+        finished = self._finished(timeout)
         return self.processor.stop(max(0.0, deadline - time.monotonic())) and finished
 
     def reset_after_fork(self) -> None:

@@ -31,16 +31,15 @@ from spantap.model import (
 from spantap.model.exchange import NOBODY
 from spantap.model.observation import NOTHING, Collected
 from spantap.policy.body import BodyLimits, clean_body
+from spantap.policy.bounds import METADATA_MAX_BYTES, METRICS_MAX, NAME_MAX, named, within
+from spantap.policy.mask import EditableExchange, masked
 from spantap.policy.redact import Redactor, Tally
 from spantap.policy.redact.rules import compile_names
 from spantap.policy.well_formed import well_formed
 
-METADATA_MAX_BYTES = 4096
-_METRICS_MAX = 16
 _ROUTES_REMEMBERED = 512
 _NO_PEER = Peer()
 _UNSAID = (None,) * 5
-_NAME_MAX = 1024  # characters of an id, an address or a name that the app or the client gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +103,8 @@ class Pipeline:
 
     def clean_name(self, text: str, tally: Tally) -> str:
         """A name, an id, an address: without secrets, and withheld when it is too long to be one."""
-        if len(text) > _NAME_MAX:
-            return f"[{len(text)} characters]"
+        if len(text) > NAME_MAX:
+            return named(text)
         return well_formed(self._redactor.text(text, tally))
 
     def clean_message(self, text: str, tally: Tally) -> str:
@@ -143,7 +142,7 @@ class Pipeline:
         quiet = not self.suspects(
             "\n".join((short, query, *redactor.plain_values(asked), *redactor.plain_values(answered)))
         )
-        calm = len(short) <= _NAME_MAX and (quiet or not self.suspects(short))
+        calm = len(short) <= NAME_MAX and (quiet or not self.suspects(short))
         path = seen.path if calm else well_formed(redactor.path(seen.path, tally))
         query = well_formed(redactor.query(query, tally, quiet=quiet))
         request_headers, request_dropped = self._headers(asked, tally, quiet=quiet)
@@ -193,13 +192,15 @@ class Pipeline:
             error=error,
             incomplete=seen.incomplete,
             metadata=metadata,
-            metrics={
-                name(metric) or "": value for metric, value in list(seen.metrics.items())[:_METRICS_MAX]
-            },
+            metrics={name(metric) or "": value for metric, value in list(seen.metrics.items())[:METRICS_MAX]},
             redactions=tally.counts,
             service=seen.service,
             sampled=seen.sampled,
         )
+
+    def masked(self, exchange: Exchange, left: EditableExchange) -> Exchange:
+        """An exchange as the app's `mask` hook has left it; see `policy.mask`."""
+        return masked(exchange, left, self._options.limits)
 
     def _name(self, text: str | None, *, tally: Tally) -> str | None:
         return None if text is None else self.clean_name(text, tally)
@@ -223,15 +224,7 @@ class Pipeline:
         together = "".join(itertools.chain.from_iterable(clean))
         if together.isascii() and len(clean) <= most and len(together) <= room:
             return Headers(clean), 0
-        kept: list[tuple[str, str]] = []
-        for name, value in clean:
-            if not (name.isascii() and value.isascii()):
-                name, value = well_formed(name), well_formed(value)
-            size = len(name) + len(value)
-            if len(kept) < most and size <= room:
-                kept.append((name, value))
-                room -= size
-        return Headers(kept), len(pairs) - len(kept)
+        return within(((well_formed(name), well_formed(value)) for name, value in clean), limits)
 
 
 def _short_texts(seen: Observation) -> str:
