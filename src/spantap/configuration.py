@@ -223,6 +223,8 @@ def _build(loaded: Loaded) -> Handle:
             identity=_identity(wanted),
             hide_identity_headers=wanted.hide_identity_headers,
             data_attribute=wanted.data_attribute,
+            data_key=wanted.data_key,
+            record_metrics=wanted.record_metrics,
             hooks=Hooks(
                 {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
                 wanted.hook_timeout,

@@ -7,135 +7,43 @@ the file (`settings_file`), the file over defaults.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_hooks, settings_identity
-from spantap.export.files import why_not_writable
+from spantap import settings_file
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
 from spantap.policy.decide import Unsampled
 from spantap.policy.presets import PRESETS
 from spantap.policy.proxies import FORWARDED, X_FORWARDED_FOR
-from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, InvalidPatternError, Selection
+from spantap.policy.select import DEFAULT_EXCLUDED_METHODS
 from spantap.settings_errors import NotAllowedError
 from spantap.settings_hooks import Hook, import_hook
+from spantap.settings_kinds import (
+    FLAG,
+    HOOK,
+    PATH,
+    PATTERNS,
+    PROVIDER,
+    PROXIES,
+    SECONDS,
+    SINKS,
+    STORE,
+    WORD,
+    WORDS,
+    Kind,
+)
+from spantap.settings_kinds import one_of as _one_of
+from spantap.settings_kinds import whole as _whole
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
 DEFAULT: Final = "default"
-
-
-class Kind(NamedTuple):
-    """What a setting takes.
-
-    Attributes:
-        takes: in words; follows "use" in an error.
-        parse: the value from what was given; raises `NotAllowedError`.
-    """
-
-    takes: str
-    parse: Callable[[Any], Any]
-
-
-def _flag(value: Any) -> bool:
-    text = str(value).strip().lower()
-    if text in ("true", "1", "yes", "on"):
-        return True
-    if text in ("false", "0", "no", "off"):
-        return False
-    raise NotAllowedError(f"use {FLAG.takes}")
-
-
-def _whole(lowest: int, highest: int) -> Kind:
-    takes = f"a whole number from {lowest} to {highest}"
-
-    def parse(value: Any) -> int:
-        try:
-            number = int(str(value).strip())
-        except ValueError:
-            number = lowest - 1
-        if not lowest <= number <= highest or isinstance(value, bool):
-            raise NotAllowedError(f"use {takes}")
-        return number
-
-    return Kind(takes, parse)
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
-        raise NotAllowedError(f"use {WORDS.takes}")
-    return tuple(each.strip() for each in value if each.strip())
-
-
-def _patterns(value: Any) -> tuple[str, ...]:
-    patterns = _words(value)
-    try:
-        Selection(include=patterns)
-    except InvalidPatternError as error:
-        raise NotAllowedError(f"{error}; use globs (/api/*) or re:<RE2 expression>") from None
-    return patterns
-
-
-def _one_of(*choices: str) -> Kind:
-    takes = f"one of {', '.join(choices)}"
-
-    def parse(value: Any) -> str:
-        word = str(value).strip().lower()
-        if word not in choices:
-            raise NotAllowedError(f"use {takes}{did_you_mean(word, choices)}")
-        return word
-
-    return Kind(takes, parse)
-
-
-def _path(value: Any) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not str(value):
-        raise NotAllowedError(f"use {STORE.takes}")
-    return Path(value).expanduser()
-
-
-def _store(value: Any) -> Path:
-    path = _path(value)
-    reason = why_not_writable(path)
-    if reason is not None:
-        raise NotAllowedError(reason)
-    return path
-
-
-def _sinks(value: Any) -> tuple[Sink, ...]:
-    sinks = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    for sink in sinks:
-        if not all(hasattr(sink, name) for name in ("name", "target", "write", "close")):
-            raise NotAllowedError(f"use {SINKS.takes}")
-    return sinks
-
-
-def _provider(value: Any) -> TracerProvider | None:
-    if value is not None and not hasattr(value, "get_tracer"):
-        raise NotAllowedError(f"use {PROVIDER.takes}")
-    return value  # type: ignore[no-any-return]
-
-
-FLAG: Final = Kind("true or false", _flag)
-WORDS: Final = Kind("a list of words; in the environment comma-separated", _words)
-PATTERNS: Final = Kind("a list of globs or re: expressions; in the environment comma-separated", _patterns)
-WORD: Final = Kind(settings_identity.WORD, settings_identity.word)
-PROXIES: Final = Kind(settings_identity.PROXIES, settings_identity.proxies)
-SECONDS: Final = Kind(settings_hooks.SECONDS, settings_hooks.seconds)
-HOOK: Final = Kind(settings_hooks.HOOK, settings_hooks.parse_hook)
-PATH: Final = Kind("the path of a file", _path)
-STORE: Final = Kind("the path of a file", _store)
-SINKS: Final = Kind("objects with name, target, write() and close(), such as SQLiteSink(path)", _sinks)
-PROVIDER: Final = Kind("a TracerProvider", _provider)
 
 
 def _row(default: Any, kind: Kind, doc: str, *, in_code_only: bool = False) -> Any:
@@ -201,6 +109,17 @@ class Settings:
         WORD,
         "Attribute of the framework's request (Starlette, FastAPI: of request.state) with facts of the app's "
         "own: numbers become metrics, the rest metadata.",
+    )
+    data_key: str | None = _row(
+        None,
+        WORD,
+        "Key of an answer (Django REST framework, dicts that Flask views return) with such facts; it is "
+        "taken out, and the client never sees it.",
+    )
+    record_metrics: bool = _row(
+        False,
+        FLAG,
+        "Record the app's own numbers as OpenTelemetry histograms, too, by method, route, status.",
     )
     skip: Hook | None = _row(None, HOOK, "Hook: whether an exchange is not kept (true or false).")
     identify_user: Hook | None = _row(None, HOOK, "Hook: the id of the user.")

@@ -15,19 +15,7 @@ from spantap.settings_errors import NotAllowedError
 Hook = Callable[[Any], Any]
 
 HOOK: Final = "a callable with one parameter; in the environment and the file module:function"
-SECONDS: Final = "a number of seconds from 0.001 to 3600"
 _FORM: Final = "use module:function, as in shop.hooks:user"
-
-
-def seconds(value: Any) -> float:
-    """How long something may take."""
-    try:
-        number = 0.0 if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        number = 0.0
-    if not 0.001 <= number <= 3600:
-        raise NotAllowedError(f"use {SECONDS}")
-    return number
 
 
 def parse_hook(value: Any) -> Hook | str:

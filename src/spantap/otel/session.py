@@ -366,6 +366,8 @@ class Session(Passage):
         exchange = outcome.exchange
         try:
             if isinstance(exchange, Exchange):
+                if exchange.metrics and tap.instruments is not None:
+                    tap.instruments.record(exchange)
                 tap.processor.emit(span() if callable(span) else span, exchange, outcome.tally)
             elif self.context.trace_flags.sampled:
                 tap.processor.emit_plain(span() if callable(span) else span)

@@ -28,6 +28,7 @@ from spantap.otel.budget import Budget
 from spantap.otel.finisher import Finisher
 from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
+from spantap.otel.instruments import Instruments
 from spantap.otel.late import put_late
 from spantap.otel.passage import Passage
 from spantap.otel.processor import CaptureProcessor
@@ -53,6 +54,8 @@ class TapOptions:
         identity: where to look for who is behind a request.
         hide_identity_headers: keep response headers that name somebody from the client.
         data_attribute: the attribute of a framework's request that holds facts of the app's own.
+        data_key: the key of an answer that holds facts of the app's own, and is taken out of it.
+        record_metrics: record the app's own numbers as OpenTelemetry metrics, too.
         hooks: what the app wants to be asked.
     """
 
@@ -63,6 +66,8 @@ class TapOptions:
     identity: IdentityOptions = field(default_factory=IdentityOptions)
     hide_identity_headers: bool = False
     data_attribute: str = "spantap_metrics"
+    data_key: str | None = None
+    record_metrics: bool = False
     hooks: Hooks = field(default_factory=Hooks)
 
 
@@ -74,7 +79,8 @@ class Tap:
         selection: which requests are captured.
         identifier: finds who is behind a request.
         hidden_headers: lower-case names of response headers that are kept from the client.
-        data_attribute, hooks: see `TapOptions`.
+        data_attribute, data_key, hooks: see `TapOptions`.
+        instruments: what the app's own numbers are recorded with, too; None: nothing.
     """
 
     def __init__(
@@ -97,6 +103,8 @@ class Tap:
             self.identifier.response_headers if options.hide_identity_headers else frozenset()
         )
         self.data_attribute = options.data_attribute
+        self.data_key = options.data_key
+        self.instruments = Instruments() if options.record_metrics else None
         self.hooks = options.hooks
         self._session = HookedSession if options.hooks else Session
         self._options = options
