@@ -200,6 +200,9 @@ def _build(loaded: Loaded) -> Handle:
             include=wanted.include_urls,
             exclude=wanted.exclude_urls,
             exclude_methods=wanted.exclude_methods,
+            taken=wanted.include,
+            left_out=wanted.exclude,
+            defaults=wanted.default_exclusions,
         ),
         pipeline=Pipeline(
             redactor,

@@ -34,6 +34,7 @@ from spantap.settings_kinds import (
     SECONDS,
     SINKS,
     STORE,
+    TRAITS,
     WORD,
     WORDS,
     Kind,
@@ -75,6 +76,13 @@ class Settings:
     )
     exclude_methods: tuple[str, ...] = _row(
         DEFAULT_EXCLUDED_METHODS, WORDS, "Never capture requests with these methods."
+    )
+    include: tuple[str, ...] = _row(
+        (), TRAITS, "Capture only these: of each trait that is named, one has to match; docs/selection.md."
+    )
+    exclude: tuple[str, ...] = _row((), TRAITS, "Never capture these; beats every inclusion.")
+    default_exclusions: bool = _row(
+        True, FLAG, "Leave out what machines ask for: health checks, static files, probes; docs/selection.md."
     )
     redact_keys: tuple[str, ...] = _row(
         (), WORDS, "Further names whose values are masked in bodies, queries, headers and cookies."

@@ -14,6 +14,7 @@ from spantap.export.sink import Sink
 from spantap.model import did_you_mean
 from spantap.policy.proxies import TrustedProxies
 from spantap.policy.select import InvalidPatternError, Selection
+from spantap.policy.traits import Traits
 from spantap.settings_errors import NotAllowedError
 from spantap.settings_hooks import parse_hook
 
@@ -70,6 +71,15 @@ def _patterns(value: Any) -> tuple[str, ...]:
     except InvalidPatternError as error:
         raise NotAllowedError(f"{error}; use globs (/api/*) or re:<RE2 expression>") from None
     return patterns
+
+
+def _traits(value: Any) -> tuple[str, ...]:
+    rules = _words(value)
+    try:
+        Traits(rules)
+    except InvalidPatternError as error:
+        raise NotAllowedError(str(error)) from None
+    return rules
 
 
 def one_of(*choices: str) -> Kind:
@@ -160,6 +170,9 @@ PROXIES: Final = Kind(
 SECONDS: Final = Kind("a number of seconds from 0.001 to 3600", _seconds)
 HOOK: Final = Kind(
     "a callable with one parameter; in the environment and the file module:function", parse_hook
+)
+TRAITS: Final = Kind(
+    "a list of rules such as status:5xx or endpoint:admin.*; in the environment comma-separated", _traits
 )
 PATH: Final = Kind("the path of a file", _path)
 STORE: Final = Kind("the path of a file", _store)

@@ -297,6 +297,8 @@ class Session(Passage):
         if drop is not None and not self.span.is_recording():
             return drop
         self._completed()
+        if drop is None and self._tap.selection.late and not self._tap.selection.keeps(seen):
+            drop = Drop("not_selected")
         if drop is None:
             seen.request_body = self.request.collected()
             seen.response_body = self.response.collected()

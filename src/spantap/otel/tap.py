@@ -229,7 +229,7 @@ class Tap:
                     self._counts[reason] += 1
                 return Passage(inside)
         seen = attributes.seen
-        captured = self.selection.wants(seen.method, seen.path)
+        captured = self.selection.wants_request(seen)
         parent = trace.get_current_span(context).get_span_context() if context else None
         session = self._session(
             self, seen, span, owned=True, captured=captured, parent=parent, context=inside
@@ -243,7 +243,7 @@ class Tap:
 
     def _joined(self, span: Span, seen: Observation) -> Session | None:
         """A session that writes on the span somebody else has begun for the request."""
-        if not self.selection.wants(seen.method, seen.path):
+        if not self.selection.wants_request(seen):
             return None
         parent = getattr(span, "parent", None)
         return self._begun(self._session(self, seen, span, owned=False, captured=True, parent=parent))
@@ -253,7 +253,7 @@ class Tap:
         if not (context.trace_flags.sampled or self.processor.takes_unsampled):
             return "unsampled"
         seen = attributes.seen
-        return None if self.selection.wants(seen.method, seen.path) else "not_selected"
+        return None if self.selection.wants_request(seen) else "not_selected"
 
     def _begun(self, session: Session) -> Session:
         with self._count_lock:
