@@ -8,7 +8,7 @@ PROCESSES ?= 2
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint types imports format docs bench conformance foreign soak clean
+.PHONY: help demo test matrices check lint types imports format docs bench conformance foreign soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,7 +31,10 @@ demo: $(VENV)/.demo ## capture a small shop's traffic and show it
 	$(BIN)/spantap demo
 
 test: $(VENV)/.dev ## run the tests (no services needed)
-	$(BIN)/pytest --numprocesses $(PROCESSES) $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(PROCESSES) -m 'not matrix' $(PYTEST_ARGS)
+
+matrices: $(VENV)/.dev ## half of the scenes on servers and frameworks; deployments from the wheel
+	$(BIN)/pytest --numprocesses $(PROCESSES) -m matrix $(PYTEST_ARGS)
 
 check: lint types imports ## everything that reads code without running it
 
@@ -56,7 +59,7 @@ bench: $(VENV)/.dev ## what a captured request costs, beside bare and stock Open
 	$(BIN)/python benchmarks/overhead.py
 
 conformance: foreign ## every scene on every server, and in every framework, with and without capture
-	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts tests/deployment $(PYTEST_ARGS)
 	$(BIN)/python -m spantap.testing --heavy
 	PYTHONPATH=tests $(BIN)/python -m contracts.inbound.frameworks
 

@@ -19,6 +19,13 @@ SERVERS = ("uvicorn", "gunicorn", "hypercorn", "waitress", "daphne", "granian")
 LIBRARIES = ("celery", "redis", "fakeredis", "jsonschema")  # what some set-ups use
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test in this folder takes its time."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker("matrix")
+
+
 def pip(*arguments: str | Path, python: str | Path = sys.executable) -> None:
     """Run pip; a package index that cannot be reached skips the test, except in CI."""
     done = _pip(python, *arguments)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,8 +21,11 @@ from websockets.sync.client import connect
 
 import spantap
 from spantap.export.memory import MemorySink
+from spantap.export.sqlite import SQLiteSink
 from spantap.inbound.asgi import SESSION
+from spantap.testing.wire import request
 
+_DATE = re.compile(rb"\r\nDate: [^\r]*")
 Said = list[tuple[str, list[str]]]
 
 
@@ -137,3 +144,55 @@ def test_a_client_on_a_unix_socket_has_no_address(kept: MemorySink, tmp_path: Pa
     assert peers == [kind for kind, _ in plain.noted if kind.startswith("peer")]
     assert [each.request.path for each in kept.read()] == ["/local"]
     assert [each.client.address for each in kept.read()] == [None]
+
+
+_LOCAL = """
+def application(environ, start_response):
+    body = environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [repr(environ["REMOTE_ADDR"]).encode(), body]
+"""
+
+
+def _asked_of_gunicorn(folder: Path, *before: str) -> bytes:
+    folder.mkdir()
+    (folder / "local.py").write_text(_LOCAL)
+    path = folder / "socket"
+    gunicorn = ["gunicorn", "--bind", f"unix:{path}", "--no-control-socket", "local:application"]
+    # By module: what is called gunicorn on the PATH may be another Python's.
+    command = [sys.executable, "-m", *before, sys.executable, "-m", *gunicorn]
+    if not before:
+        command = [sys.executable, "-m", *gunicorn]
+    with (
+        (folder / "log").open("wb") as log,
+        subprocess.Popen(command, cwd=folder, stderr=log, env={**os.environ, "HOME": str(folder)}) as server,
+    ):
+        try:
+            while not path.exists():
+                assert server.poll() is None, (folder / "log").read_text()
+                time.sleep(0.05)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(30)
+                client.connect(str(path))
+                client.sendall(request("POST", "/local", body=b"words", last=True))
+                return b"".join(iter(lambda: client.recv(65536), b""))
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def test_gunicorn_on_a_unix_socket(tmp_path: Path) -> None:
+    """Its app and client see the same under `spantap run`, and the exchange is kept, without an address."""
+    store = tmp_path / "kept.db"
+
+    without = _asked_of_gunicorn(tmp_path / "plain")
+    with_us = _asked_of_gunicorn(tmp_path / "captured", "spantap", "run", "--store", str(store), "--")
+
+    assert _DATE.sub(b"", with_us) == _DATE.sub(b"", without)
+    assert without.endswith(b"''\r\n5\r\nwords\r\n0\r\n\r\n")
+    (kept,) = SQLiteSink(store).read()
+    assert (kept.request.path, kept.request.body.content, kept.response.body.content) == (
+        *("/local", "words"),
+        "''words",
+    )
+    assert kept.client.address is None

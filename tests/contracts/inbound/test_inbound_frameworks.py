@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from contracts.inbound.frameworks.columns import COLUMNS, astray, played_on
+from contracts.inbound.frameworks.columns import AT_ONCE, COLUMNS, astray, played_on
 from spantap.instrument import detect
 from spantap.testing.matrix import Column, wanted
+
+pytestmark = pytest.mark.matrix
 
 # `make conformance` has them all.
 _HALF = (
@@ -30,14 +32,13 @@ _HALF = (
     ("bottle", "waitress"),
     ("pyramid", "waitress"),
 )
-_AT_ONCE = 3  # they mostly wait
 
 
 @pytest.fixture(scope="module")
 def columns(request: pytest.FixtureRequest) -> Iterator[dict[tuple[str, str], Future[Column]]]:
     """The columns of the tests that were chosen, a few at a time."""
     chosen = {item.callspec.params.get("on") for item in request.session.items if hasattr(item, "callspec")}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {on: pool.submit(played_on, *on, wanted()) for on in _HALF if on in chosen}
         pool.shutdown(cancel_futures=True)
 
@@ -76,5 +77,5 @@ def test_the_table() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environ)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[0] == "| | falcon on waitress |"
+    assert done.stdout.splitlines()[0] == "| | falcon (WSGI) |"
     assert done.stdout.splitlines()[2] == "| GET without a body | = |"

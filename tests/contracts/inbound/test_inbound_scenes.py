@@ -10,6 +10,8 @@ import pytest
 from spantap.testing.matrix import column, wanted
 from spantap.testing.scene import Scene
 
+pytestmark = pytest.mark.matrix
+
 # `make conformance` has them all.
 _HALF = ("uvicorn-httptools", "hypercorn", "granian", "gunicorn-gthread", "gunicorn-gevent", "waitress")
 _REFERENCE = ("uvicorn-h11", "gunicorn-gthread")

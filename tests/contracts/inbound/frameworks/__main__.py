@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 
-from contracts.inbound.frameworks.columns import COLUMNS, astray, played_on
+from contracts.inbound.frameworks.columns import AT_ONCE, COLUMNS, astray, played_on, together
 from spantap.testing.matrix import table, wanted
 
 
@@ -18,15 +20,22 @@ def main() -> int:
     parser.add_argument("--scene", action="append", help="only this one; may be repeated")
     options = parser.parse_args()
     played = [each for each in wanted() if not options.scene or each.name in options.scene]
-    columns = [
-        played_on(framework, server, played)
+    chosen = [
+        (framework, server)
         for framework, server in COLUMNS
         if not options.column or {framework, server, f"{framework}@{server}"} & set(options.column)
     ]
-    if not columns:
+    if not chosen:
         parser.error("no such column; there are " + ", ".join("@".join(each) for each in COLUMNS))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        plays = [pool.submit(played_on, framework, server, played) for framework, server in chosen]
+        columns = [each.result() for each in plays]
     shown = [scene for scene in played if any(each.cells[scene.name] != "-" for each in columns)]
-    print(table(columns, shown))
+    print(table(together(columns), shown))
+    for framework, on in groupby(chosen, key=lambda each: each[0]):
+        print(f"- {framework} on {', '.join(server for _, server in on)}")
+    cells = [cell for each in columns for cell in each.cells.values() if cell != "-"]
+    print(f"\n{len(cells)} plays, {cells.count('same')} the same.")
     for each in columns:
         for name, what in each.differences.items():
             print(f"{each.title} {name}: {what}", file=sys.stderr)
