@@ -26,6 +26,7 @@ from starlette.routing import Route
 import spantap
 from over_the_wire import ask, served
 from spantap.export.memory import MemorySink
+from spantap.export.sqlite import SQLiteSink
 from spantap.model import Exchange
 
 JSON = {"Content-Type": "application/json", "X-Who": "ada"}
@@ -409,3 +410,40 @@ def test_the_report_says_how_long_hooks_take(capture: Any) -> None:
     told = capture_handle().report().facts["hooks"]
     assert told["device"]["calls"] == told["metadata"]["failed"] == 1
     assert 0 < told["device"]["mean_ms"] <= told["device"]["max_ms"]
+
+
+ENDING = """
+import asyncio, spantap
+from wsgiref.util import setup_testing_defaults
+
+async def mask(exchange):
+    await asyncio.sleep(0.1)
+    exchange.response.body["x"] = None
+    return exchange
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [b'{"x":1}']
+
+app = spantap.instrument_app(app, mask=mask)
+environ = {}
+setup_testing_defaults(environ)
+body = app(environ, lambda *a: None)
+list(body)
+body.close()
+"""
+
+
+def test_a_process_that_ends_waits_for_hooks(tmp_path: Path) -> None:
+    """What a hook is just being asked about when the process ends is stored, masked."""
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (record,) = SQLiteSink(tmp_path / "spantap.db").read()
+    assert record.response.body.content == '{"x":null}'

@@ -87,6 +87,7 @@ class Hooks:
         self._condition = threading.Condition()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     # What is asked ------------------------------------------------------------------------------
 
@@ -238,12 +239,15 @@ class Hooks:
     def _start(
         self, asking: Asking[None], awaitable: Awaitable[Any], loop: asyncio.AbstractEventLoop
     ) -> None:
-        def ended(task: object) -> None:
+        def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
             self._done()
             if inspect.getgeneratorstate(asking) != inspect.GEN_CLOSED:  # cancelled: the loop ends
                 _run_without_waiting(asking, awaitable)
 
-        loop.create_task(self._drive(asking, awaitable)).add_done_callback(ended)
+        task = loop.create_task(self._drive(asking, awaitable))
+        self._tasks.add(task)  # a loop does not keep its tasks alive
+        task.add_done_callback(ended)
 
     async def _drive(self, asking: Asking[None], awaitable: Awaitable[Any]) -> None:
         try:

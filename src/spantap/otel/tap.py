@@ -116,6 +116,7 @@ class Tap:
         self._count_lock = threading.RLock()
         self._bind_lock = threading.RLock()
         self._gave_up = 0.0
+        processor.finish = self._finished
         _taps.add(self)
 
     def enriches(self, span: Span, *, owned: bool) -> bool:

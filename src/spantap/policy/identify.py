@@ -74,8 +74,10 @@ class Identifier:
             seen: what the door saw, headers included; is changed.
         """
         said = self._said
-        if any(name.lower() in said for name, _ in seen.response_headers):
-            self._from_response(seen)
+        for name, _ in seen.response_headers:
+            if name.lower() in said:
+                self._from_response(seen)
+                break
         if seen.user is None and self._authorization:
             seen.user = self._from_request(seen.request_headers)
         if self._proxies is not None:
@@ -92,7 +94,10 @@ class Identifier:
         seen.response_headers = rest
 
     def _from_request(self, headers: list[tuple[str, str]]) -> str | None:
+        names = [name for name, _ in headers]  # mostly none of them is there
         for wanted in self._authorization:
+            if wanted not in names:
+                continue
             for name, value in headers:
                 if name == wanted:
                     user = user_of(value, self._claim)
@@ -174,8 +179,8 @@ def _name_of(credentials: str) -> str | None:
 
 def _octets(text: str) -> bytes | None:
     """Base64 in either alphabet, with padding or without."""
-    text = text.strip().rstrip("=").replace("+", "-").replace("/", "_")
+    text = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):  # ValueError: characters that are not ASCII
         return None

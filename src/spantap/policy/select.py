@@ -111,10 +111,12 @@ class Selection:
         agent = seen.user_agent
         if agent is not None and agent.startswith(self._probes):
             return False
-        return self.wants(seen.method, seen.path) and (
-            all(test(seen) for test in self._taken.early)
-            and not any(test(seen) for test in self._left_out.early)
-        )
+        if not self.wants(seen.method, seen.path):
+            return False
+        taken, left_out = self._taken.early, self._left_out.early
+        if not (taken or left_out):
+            return True
+        return all(test(seen) for test in taken) and not any(test(seen) for test in left_out)
 
     def keeps(self, seen: Observation) -> bool:
         """Whether an exchange is kept that has ended like this; to be asked only if `late`."""

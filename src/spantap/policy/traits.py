@@ -19,9 +19,14 @@ Test = Callable[[Observation], bool]
 
 
 class Traits:
-    """Rules, grouped by what they look at. Immutable, thread-safe."""
+    """Rules, grouped by what they look at. Immutable, thread-safe.
 
-    __slots__ = ("_early", "_late")
+    Attributes:
+        early: tests of what is known when the request comes.
+        late: tests of what is known when it is answered.
+    """
+
+    __slots__ = ("early", "late")
 
     def __init__(self, rules: Iterable[str]) -> None:
         """Args:
@@ -39,18 +44,8 @@ class Traits:
                 raise InvalidPatternError(f"{rule!r} is no rule: use {', '.join(TRAITS)} and :pattern{near}")
             grouped.setdefault(name, []).append(wanted.strip())
         tests = {name: TRAITS[name](wanted) for name, wanted in grouped.items()}
-        self._early = tuple(test for name, test in tests.items() if name in _EARLY)
-        self._late = tuple(test for name, test in tests.items() if name not in _EARLY)
-
-    @property
-    def early(self) -> tuple[Test, ...]:
-        """Tests of what is known when the request comes."""
-        return self._early
-
-    @property
-    def late(self) -> tuple[Test, ...]:
-        """Tests of what is known when it is answered."""
-        return self._late
+        self.early = tuple(test for name, test in tests.items() if name in _EARLY)
+        self.late = tuple(test for name, test in tests.items() if name not in _EARLY)
 
 
 def _method(wanted: list[str]) -> Test:
