@@ -8,7 +8,7 @@ PROCESSES ?= 2
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrices check lint types imports format docs bench conformance foreign soak clean
+.PHONY: help demo test matrices check lint types imports format docs bench conformance foreign soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,7 +55,8 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 docs: $(VENV)/.dev ## write docs/settings.md anew from the table of settings
 	$(BIN)/python -m spantap.settings_page > docs/settings.md
 
-bench: $(VENV)/.dev ## what a captured request costs, beside bare and stock OpenTelemetry
+bench: $(VENV)/.dev ## what redaction costs, and a captured request, beside bare and stock OpenTelemetry
+	$(BIN)/python benchmarks/redaction.py
 	$(BIN)/python benchmarks/overhead.py
 
 conformance: foreign ## every scene on every server, and in every framework, with and without capture
@@ -79,6 +80,13 @@ foreign: $(VENV)/.dev $(FOREIGN)/.ready ## Starlette's and Flask's own tests, an
 
 soak: $(VENV)/.dev ## random traffic for SECONDS (60), then the ledger
 	$(BIN)/python benchmarks/soak.py --seconds $(SECONDS)
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(BIN)/pip install --quiet --group fuzz
+	@touch $@
+
+fuzz: $(VENV)/.fuzz ## coverage-guided fuzzing of the redactor, SECONDS (60) for each target
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS)
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -73,6 +73,7 @@ def exchanges(draw: st.DrawFn) -> Exchange:
         redactions=draw(st.dictionaries(token, st.integers(1, 99), max_size=3)),
         service=draw(st.one_of(st.none(), some_text)),
         sampled=draw(st.booleans()),
+        hash_key_id=draw(st.one_of(st.none(), token)),
     )
 
 

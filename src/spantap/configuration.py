@@ -12,6 +12,7 @@ from spantap import destinations, ending, instrument, reporting, settings
 from spantap.capture.limits import CaptureLimits
 from spantap.export.sink import ProcessReport
 from spantap.guard import logger
+from spantap.hash_key import FetchedKey, hasher_of
 from spantap.model import ConfigurationError, Problem
 from spantap.otel import hooks, standard
 from spantap.otel.budget import Budget
@@ -24,6 +25,7 @@ from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
 from spantap.policy.proxies import TrustedProxies
 from spantap.policy.redact import Redactor
+from spantap.policy.redact.hashing import Hasher
 from spantap.policy.select import Selection
 from spantap.reporting import Stats
 from spantap.settings import Loaded, Settings
@@ -41,11 +43,12 @@ class Handle:
         loaded: the same, with the source of each.
     """
 
-    def __init__(self, loaded: Loaded, tap: Tap, budget: Budget) -> None:
+    def __init__(self, loaded: Loaded, tap: Tap, budget: Budget, fetched: FetchedKey | None = None) -> None:
         self.settings = loaded.settings
         self.loaded = loaded
         self._tap = tap
         self._budget = budget
+        self._fetched = fetched
 
     @property
     def tap(self) -> Tap:
@@ -77,6 +80,8 @@ class Handle:
             if _handle is self:
                 _handle = None
         ending.forget(self.deliver)
+        if self._fetched is not None:
+            self._fetched.stop()
         return self._tap.shutdown(timeout)
 
     def deliver(self) -> None:
@@ -191,9 +196,8 @@ def _build(loaded: Loaded) -> Handle:
         request_body=limit if wanted.request_bodies and preset.bodies else 0,
         response_body=limit if wanted.response_bodies and preset.bodies else 0,
     )
-    redactor = Redactor(
-        keys=wanted.redact_keys, keep_keys=wanted.keep_keys, headers=standard.header_names(standard.SANITIZE)
-    )
+    hasher, fetched = hasher_of(wanted)
+    redactor = redactor_of(wanted, hasher)
     budget = Budget(wanted.queue_max_bytes)
     tap = Tap(
         selection=Selection(
@@ -234,7 +238,7 @@ def _build(loaded: Loaded) -> Handle:
             ),
         ),
     )
-    handle = Handle(loaded, tap, budget)
+    handle = Handle(loaded, tap, budget, fetched)
     return handle
 
 
@@ -248,6 +252,20 @@ def _identity(wanted: Settings) -> IdentityOptions:
         proxies=TrustedProxies(wanted.trusted_proxies, wanted.proxy_header)
         if wanted.trusted_proxies
         else None,
+    )
+
+
+def redactor_of(wanted: Settings, hasher: Hasher | None) -> Redactor:
+    """What takes secrets out, by the settings and the standard variables."""
+    return Redactor(
+        keys=wanted.redact_keys,
+        keep_keys=wanted.keep_keys,
+        headers=standard.header_names(standard.SANITIZE),
+        values=wanted.redact_values,
+        rules=wanted.redact_rules,
+        allow=wanted.redaction_mode == "allow",
+        hasher=hasher,
+        hashes=wanted.hashed,
     )
 
 

@@ -22,7 +22,9 @@ from spantap.otel.queue import DeliveryStats
 from spantap.otel.tracing import Tracing
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.tally import Tally
+from spantap.policy.redact.user_rules import Rule
 from spantap.settings import Effective, Loaded
+from spantap.settings_redaction import Secret
 from spantap.version import __version__
 
 _beginnings: dict[int, int] = {}  # process id -> nanoseconds since the epoch
@@ -106,8 +108,14 @@ def shown(row: Effective) -> str:
         return "not set"
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, Secret):
+        return "set"
     if isinstance(value, tuple):
-        return ", ".join(each if isinstance(each, str) else type(each).__name__ for each in value) or "none"
+        plain = (str, Rule)
+        return (
+            ", ".join(str(each) if isinstance(each, plain) else type(each).__name__ for each in value)
+            or "none"
+        )
     if inspect.isfunction(value):
         return f"{value.__module__}:{value.__qualname__}"
     return str(value) if isinstance(value, (str, int, float, Path)) else type(value).__name__

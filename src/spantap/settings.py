@@ -14,33 +14,44 @@ from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file
+from spantap import settings_file, settings_redaction
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
 from spantap.policy.decide import Unsampled
 from spantap.policy.presets import PRESETS
 from spantap.policy.proxies import FORWARDED, X_FORWARDED_FOR
+from spantap.policy.redact.user_rules import InvalidRulesError, Rule
 from spantap.policy.select import DEFAULT_EXCLUDED_METHODS
 from spantap.settings_errors import NotAllowedError
 from spantap.settings_hooks import Hook, import_hook
 from spantap.settings_kinds import (
     FLAG,
+    HASHABLE,
     HOOK,
+    KEY_FILE,
     PATH,
     PATTERNS,
     PROVIDER,
     PROXIES,
+    RULES,
     SECONDS,
+    SECRET,
+    SECRET_HEADERS,
+    SECRETS,
     SINKS,
     STORE,
+    TEXT,
     TRAITS,
+    URL,
+    VALUES,
     WORD,
     WORDS,
     Kind,
 )
 from spantap.settings_kinds import one_of as _one_of
 from spantap.settings_kinds import whole as _whole
+from spantap.settings_redaction import Secret, WrongValueError
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
@@ -88,6 +99,31 @@ class Settings:
         (), WORDS, "Further names whose values are masked in bodies, queries, headers and cookies."
     )
     keep_keys: tuple[str, ...] = _row((), WORDS, "Names that stay readable although they look sensitive.")
+    redact_values: tuple[str, ...] = _row(
+        (), VALUES, "Values that are masked wherever they stand, beside those that always are."
+    )
+    redact_rules: tuple[Rule, ...] = _row(
+        (), RULES, "What is done with values at certain places; see docs/redaction.md."
+    )
+    redaction_mode: str = _row(
+        "deny",
+        _one_of("deny", "allow"),
+        "What is masked in bodies, queries, headers and cookies: what looks sensitive (deny), or "
+        "everything that no rule keeps (allow).",
+    )
+    hash: tuple[str, ...] | None = _row(
+        None,
+        HASHABLE,
+        "Who is behind an exchange, hashed instead of told; when not set and there is a key, user and "
+        "client.address.",
+    )
+    hash_key: Secret | None = _row(None, SECRET, "The key values are hashed with.")
+    hash_key_file: Path | None = _row(None, KEY_FILE, "A file that holds the key.")
+    hash_key_url: str | None = _row(
+        None, URL, "Where the key is fetched with the first request; until it is there, values are masked."
+    )
+    hash_key_headers: Secret | None = _row(None, SECRET_HEADERS, "Headers to send to HASH_KEY_URL.")
+    hash_key_id: str | None = _row(None, TEXT, "Names the key, on exchanges that hold hashes.")
     authorization_headers: tuple[str, ...] = _row(
         ("authorization",),
         WORDS,
@@ -169,6 +205,14 @@ class Settings:
     )
 
     @property
+    def hashed(self) -> tuple[str, ...]:
+        """Who is behind an exchange, as far as it is hashed."""
+        if self.hash is not None:
+            return self.hash
+        keys = (self.hash_key, self.hash_key_file, self.hash_key_url)
+        return () if keys == (None,) * 3 else settings_redaction.HASHED
+
+    @property
     def body_limit(self) -> int:
         """Decoded bytes kept of each body."""
         return PRESETS[self.preset].body_max_bytes if self.body_max_bytes is None else self.body_max_bytes
@@ -244,6 +288,7 @@ def read(
     reader.take_file(directory)
     if hooks:
         reader.import_hooks()
+    reader.problems.extend(settings_redaction.problems(reader.values, reader.given_as))
     reader.problems.extend(standard.problems(environ))
     if reader.problems:
         raise ConfigurationError(reader.problems)
@@ -272,8 +317,12 @@ class _Reader:
             try:
                 self.values[name] = row.metadata["kind"].parse(value)
                 self.sources[name] = source
-            except NotAllowedError as error:
-                self.problems.append(Problem(given_as, repr(value), str(error)))
+            except (NotAllowedError, WrongValueError) as error:
+                shown = "***" if row.metadata["kind"] in SECRETS else repr(value)
+                self.problems.append(Problem(given_as, shown, str(error)))
+            except InvalidRulesError as error:
+                for which, text, remedy in error.problems:
+                    self.problems.append(Problem(f"{given_as}, {which}", repr(text), remedy))
 
     def import_hooks(self) -> None:
         for name in [each for each in self.values if self._rows[each].metadata["kind"] is HOOK]:
@@ -313,6 +362,6 @@ class _Reader:
         if name == "config_file":
             self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
             return
-        if row is not None and row.metadata["kind"] is STORE and isinstance(value, str) and value:
+        if row is not None and row.metadata["kind"] in (STORE, KEY_FILE) and isinstance(value, str) and value:
             value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
         self.take(name, given_as, value, f"file ({file.path})")

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import TracerProvider
 
+from spantap import settings_redaction
 from spantap.export.files import why_not_writable
 from spantap.export.sink import Sink
 from spantap.model import did_you_mean
@@ -178,3 +179,20 @@ PATH: Final = Kind("the path of a file", _path)
 STORE: Final = Kind("the path of a file", _store)
 SINKS: Final = Kind("objects with name, target, write() and close(), such as SQLiteSink(path)", _sinks)
 PROVIDER: Final = Kind("a TracerProvider", _provider)
+RULES: Final = Kind(
+    "a list of rules (docs/redaction.md); in the environment one a line, or separated by ;",
+    settings_redaction.rules,
+)
+VALUES: Final = Kind("a list of email, phone", settings_redaction.optional_values)
+HASHABLE: Final = Kind(
+    f"a list of {', '.join(settings_redaction.HASHABLE)}, or none",
+    settings_redaction.some_of(settings_redaction.HASHABLE),
+)
+SECRET: Final = Kind("a text; it is never shown", settings_redaction.secret)
+SECRET_HEADERS: Final = Kind(
+    "name=value, several separated by commas; they are never shown", settings_redaction.secret_headers
+)
+KEY_FILE: Final = Kind("the path of a file", settings_redaction.key_file)
+URL: Final = Kind("a URL with http:// or https://", settings_redaction.url)
+TEXT: Final = Kind("a text", str)
+SECRETS: Final = (SECRET, SECRET_HEADERS, URL)  # what was given for one of them is not shown

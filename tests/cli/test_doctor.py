@@ -370,3 +370,14 @@ def test_debug_tells_all_that_happens_and_no_values(tmp_path: Path) -> None:
         assert value not in ours
     assert SECRET not in log
     assert PASSWORD not in log
+
+
+def test_what_is_masked_is_told(tmp_path: Path) -> None:
+    """The names and kinds of values that are looked for, and what the settings add and leave out."""
+    names = {"OTEL_PYTHON_SPANTAP_REDACT_KEYS": "nick", "OTEL_PYTHON_SPANTAP_KEEP_KEYS": "sid, pin"}
+
+    masked = found(tmp_path, **names)[1]["masked"]
+
+    assert masked["your names"] == "nick"
+    assert masked["never masked"] == "sid, pin"
+    assert {"card", "jwt", "bearer"} <= set(masked["values"].split(", "))

@@ -95,6 +95,7 @@ def test_text_is_shown(content_type: str | None, text: str) -> None:
         ("charset", {"data": "pin=1".encode("utf-16-be"), "content_type": "text/plain; charset=utf-16le"}),
         ("malformed", {"data": b'{"password": "x"'}),
         ("sensitive", {"data": b"my password", "content_type": "text/plain"}),
+        ("sensitive", {"data": "my pass\u00d4 pass\u00d4word=x".encode(), "content_type": "text/plain"}),
     ],
 )  # fmt: skip
 def test_why_a_body_is_withheld(reason: str, body: dict[str, object]) -> None:

@@ -6,6 +6,7 @@ it would keep them alive for as long.
 
 from __future__ import annotations
 
+import re
 import traceback
 from typing import Final
 
@@ -13,6 +14,8 @@ MESSAGE_MAX: Final = 8 * 1024  # characters shown
 STACKTRACE_MAX: Final = 32 * 1024
 _MARGIN: Final = 1024  # more is kept than shown: a secret at the cut must be seen whole to be recognised
 _MORE: Final = " [...]"
+_FRAME = re.compile(r'[ |]*File "[^"]*", line [0-9]+, in ')
+_CLASS = re.compile(r"[\w.]+")
 
 
 def type_of(error: BaseException) -> str:
@@ -42,6 +45,24 @@ def stacktrace_of(error: BaseException) -> str:
 def shown(text: str, most: int) -> str:
     """As much of a clean text as is shown."""
     return text if len(text) <= most else text[:most] + _MORE
+
+
+def places_of(text: str) -> str:
+    """A traceback without what exceptions and source lines say: which way it went, and the classes."""
+    lines = []
+    in_frames = False
+    for line in text.splitlines():
+        if line.startswith("Traceback (most recent call last)"):
+            lines.append("Traceback (most recent call last):")
+        elif _FRAME.match(line):
+            lines.append(line)
+            in_frames = True
+        elif in_frames and line and not line[0].isspace():
+            kind = _CLASS.match(line)
+            if kind is not None:
+                lines.append(kind[0])
+            in_frames = False
+    return "\n".join(lines)
 
 
 def _kept(text: str, most: int) -> str:

@@ -19,9 +19,9 @@ from spantap.cli.units import size
 from spantap.export.jsonl import JSONLSink
 from spantap.export.sink import ProcessReport, Sink
 from spantap.export.sqlite import SQLiteSink
-from spantap.otel import exporters, otlp
+from spantap.otel import exporters, otlp, standard
 from spantap.policy.presets import PRESETS
-from spantap.policy.redact import Redactor
+from spantap.policy.redact import Redactor, detectors, families
 from spantap.policy.redact.tally import Tally
 from spantap.reporting import REMEDIES, shown
 from spantap.settings import Settings
@@ -98,6 +98,7 @@ class Findings:
     standard: list[Setting]
     zero_code: Winners
     captured: dict[str, str]
+    masked: dict[str, str]
     installed: dict[str, str]
     destinations: list[Destination]
     store: str
@@ -126,6 +127,7 @@ def examine(environ: Mapping[str, str], store: Path | None = None) -> Findings:
         standard=list(_standard(environ)),
         zero_code=winners(environ),
         captured=_captured(loaded.settings),
+        masked=_masked(loaded.settings),
         installed=frameworks_and_servers(),
         destinations=[*map(_asked_sink, chosen.sinks), *_asked_others(chosen.otlp, chosen.others)],
         store=str(of_store.path),
@@ -184,6 +186,17 @@ def _captured(wanted: Settings) -> dict[str, str]:
         "never": ", ".join(wanted.exclude),
         "never methods": ", ".join(wanted.exclude_methods),
         "unsampled": _UNSAMPLED[wanted.capture_unsampled],
+    }
+    return {name: text for name, text in rows.items() if text}
+
+
+def _masked(wanted: Settings) -> dict[str, str]:
+    rows = {
+        "names": f"{len(families.ANYWHERE) + len(families.WORDS) + len(families.LAST)} families",
+        "your names": ", ".join(wanted.redact_keys),
+        "never masked": ", ".join(wanted.keep_keys),
+        "your headers": ", ".join(standard.header_names(standard.SANITIZE)),
+        "values": ", ".join(sorted(detectors.RULES)),
     }
     return {name: text for name, text in rows.items() if text}
 

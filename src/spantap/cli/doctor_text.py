@@ -29,6 +29,7 @@ def lines(found: Findings, *, terminal: bool) -> Iterator[str]:
         ("Standard variables", [(each.name, each.value, "") for each in found.standard]),
         ("Under opentelemetry-instrument", _zero_code(found)),
         ("What is captured", _captured(found)),
+        ("What is masked", [(name, text, "") for name, text in found.masked.items()]),
     ):
         if rows:
             yield from page.section(title, rows)

@@ -12,12 +12,12 @@ import io
 import sys
 from collections.abc import Sequence
 
-from spantap.cli import demo, doctor, run, tail
+from spantap.cli import demo, doctor, redact, run, tail
 from spantap.cli.units import printable
 from spantap.model import SpantapError
 from spantap.version import __version__
 
-COMMANDS = (demo, run, tail, doctor)
+COMMANDS = (demo, run, tail, redact, doctor)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -171,6 +171,7 @@ def decode(attributes: Mapping[str, Any], facts: SpanFacts) -> Exchange:
         metadata=orjson.loads(metadata) if metadata else {},
         metrics=_numbers(attributes, names.METRIC, float),
         redactions=_numbers(attributes, names.REDACTED, int),
+        hash_key_id=get(names.HASH_KEY_ID),
         service=facts.service,
         sampled=facts.sampled,
     )
@@ -207,6 +208,7 @@ def _extra(exchange: Exchange) -> dict[str, Value]:
         extra[names.METADATA] = orjson.dumps(exchange.metadata).decode()
     for rule, count in exchange.redactions.items():
         extra[names.REDACTED + rule] = count
+    _put(extra, names.HASH_KEY_ID, exchange.hash_key_id)
     request, response, identity = exchange.request, exchange.response, exchange.identity
     _put(extra, network_names.NETWORK_PROTOCOL_VERSION, request.http_version)
     _put(extra, network_names.NETWORK_PEER_PORT, exchange.peer.port)

@@ -66,6 +66,7 @@ def to_record(exchange: Exchange) -> Record:
             "metadata": dict(exchange.metadata),
             "metrics": dict(exchange.metrics),
             "redactions": dict(exchange.redactions),
+            "hash_key_id": exchange.hash_key_id,
         }
     )
 
@@ -116,6 +117,7 @@ def from_record(record: Mapping[str, Any]) -> Exchange:
         metadata=record.get("metadata", {}),
         metrics=record.get("metrics", {}),
         redactions=record.get("redactions", {}),
+        hash_key_id=record.get("hash_key_id"),
     )
 
 

@@ -71,6 +71,7 @@ class Exchange:
         metadata: the app's own facts about it; JSON types only.
         metrics: the app's own numbers.
         redactions: rule name -> how many values it masked.
+        hash_key_id: names the key that values in it were hashed with, if any were and it has a name.
         service: the ``service.name`` that saw it.
         sampled: whether the trace is exported too.
     """
@@ -95,3 +96,4 @@ class Exchange:
     redactions: Mapping[str, int] = field(default_factory=dict)
     service: str | None = None
     sampled: bool = True
+    hash_key_id: str | None = None

@@ -14,11 +14,13 @@ from opentelemetry.semconv.attributes.user_agent_attributes import USER_AGENT_OR
 from opentelemetry.trace import Link
 from opentelemetry.trace.status import Status
 
+from spantap.capture import raised
 from spantap.codec import names
 from spantap.codec.attributes import encode
 from spantap.model import Exchange
 from spantap.otel.exporter import CleanSpan, ExchangeAttributes, ExchangeSpan
 from spantap.otel.late import late_attributes
+from spantap.otel.who import who_hidden
 from spantap.policy.redact import MASK, Redactor, Tally
 
 Copy = TypeVar("Copy", bound=CleanSpan)
@@ -26,6 +28,8 @@ Copy = TypeVar("Copy", bound=CleanSpan)
 # Written by the HTTP instrumentations, old and stable conventions.
 _URLS: Final = frozenset({"url.full", "http.url", "http.target"})
 _PATHS: Final = frozenset({"url.path", "http.route"})
+_MESSAGE: Final = "exception.message"
+_RAISED: Final = frozenset({_MESSAGE, "exception.stacktrace"})
 _QUERIES: Final = frozenset({"url.query"})
 _HEADERS: Final = (names.HTTP_REQUEST_HEADER, names.HTTP_RESPONSE_HEADER)
 # Semantic conventions whose names sound sensitive and whose values are not.
@@ -43,9 +47,11 @@ class SpanCleaner:
     def copy(self, span: ReadableSpan) -> ReadableSpan:
         """A span of somebody else's, cleaned; the span itself when it holds nothing to clean."""
         attributes, tally = span.attributes or {}, Tally()
-        if self._is_clean(span, attributes, tally):
+        hidden = who_hidden(span.kind, attributes, self._redactor, tally)
+        if not hidden and self._is_clean(span, attributes, tally):
             return span
-        return self._cleaned(CleanSpan, span, self._attributes(attributes, tally), tally)
+        attributes = _without(self._attributes(attributes, tally), hidden)
+        return self._cleaned(CleanSpan, span, attributes, tally)
 
     def copy_with(self, span: ReadableSpan, exchange: Exchange, tally: Tally) -> ExchangeSpan:
         """The span that carries an exchange: its attributes cleaned, the exchange's put over them."""
@@ -59,12 +65,14 @@ class SpanCleaner:
                 for name, value in (span.attributes or {}).items()
                 if name not in encoded and not name.startswith(_HEADERS)
             }
+        hidden = who_hidden(span.kind, theirs, self._redactor, tally)
         events, links = span.events, span.links  # the SDK makes new tuples of them each time
         more = events or links or not _says_no_more(span, theirs, exchange)
         if more and not self._is_clean(span, theirs, tally):
-            theirs = self._attributes(theirs, tally)
+            theirs = _without(self._attributes(theirs, tally), hidden)
             copy = self._cleaned(ExchangeSpan, span, ExchangeAttributes(exchange, theirs), tally)
         else:
+            theirs = _without(theirs, hidden)
             copy = _copied(ExchangeSpan, span, ExchangeAttributes(exchange, theirs), events, links)
         copy.exchange, copy.others = exchange, theirs
         return copy
@@ -92,6 +100,8 @@ class SpanCleaner:
         """A status with a clean description."""
         if not status.description:
             return status
+        if self._redactor.allows:
+            return Status(status.status_code, MASK)
         return Status(status.status_code, self._redactor.text(status.description, tally))
 
     def _cleaned(
@@ -153,6 +163,8 @@ class SpanCleaner:
 
     def _text(self, name: str, value: str, tally: Tally) -> str:
         redactor = self._redactor
+        if redactor.allows and name in _RAISED:
+            return MASK if name == _MESSAGE else raised.places_of(value)
         if name in _PATHS:
             return redactor.path(value, tally)
         if name in _QUERIES:
@@ -160,6 +172,13 @@ class SpanCleaner:
         if name in _URLS:
             return redactor.url(value, tally)
         return redactor.text(value, tally)
+
+
+def _without(attributes: Mapping[str, Any], hidden: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Attributes with others instead of some, which are clean."""
+    if not hidden:
+        return attributes
+    return {name: value for name, value in {**attributes, **hidden}.items() if value is not None}
 
 
 def _says_no_more(span: ReadableSpan, theirs: Mapping[str, Any], exchange: Exchange) -> bool:

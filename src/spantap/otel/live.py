@@ -33,7 +33,7 @@ LIVE_BODY: Final = 2 * 1024
 _METADATA: Final = frozenset({
     HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, URL_SCHEME, URL_PATH, URL_QUERY,
     SERVER_ADDRESS, SERVER_PORT, CLIENT_ADDRESS, CLIENT_PORT, NETWORK_PROTOCOL_VERSION,
-    HTTP_ROUTE, HTTP_RESPONSE_STATUS_CODE, ERROR_TYPE, names.USER_ID, names.SESSION_ID,
+    HTTP_ROUTE, HTTP_RESPONSE_STATUS_CODE, ERROR_TYPE, names.USER_ID, names.USER_HASH, names.SESSION_ID,
 })  # fmt: skip
 
 
@@ -49,6 +49,8 @@ def plain_attributes(exchange: Exchange | Drop, seen: Observation) -> dict[str, 
             attributes[URL_QUERY] = exchange.request.query
         if exchange.identity.user is not None:
             attributes[names.USER_ID] = exchange.identity.user
+        if exchange.identity.user_hash is not None:
+            attributes[names.USER_HASH] = exchange.identity.user_hash
         if exchange.identity.session is not None:
             attributes[names.SESSION_ID] = exchange.identity.session
     if seen.route is not None:

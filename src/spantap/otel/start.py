@@ -54,6 +54,7 @@ class StartAttributes(Mapping[str, Any]):
         if seen is None:
             seen = self._seen = self._observe(self.start)
             seen.path = well_formed(seen.path)
+            self._pipeline.prepare()
         return seen
 
     def _all(self) -> dict[str, Any]:
@@ -103,12 +104,12 @@ def start_attributes(seen: Observation, pipeline: Pipeline) -> dict[str, Any]:
     if seen.server_port is not None:
         attributes[SERVER_PORT] = seen.server_port
     if seen.client_address is not None:
-        attributes[CLIENT_ADDRESS] = seen.client_address
+        attributes[CLIENT_ADDRESS] = pipeline.clean_address(seen.client_address)
     if seen.client_port is not None:
         attributes[CLIENT_PORT] = seen.client_port
     if seen.http_version is not None:
         attributes[NETWORK_PROTOCOL_VERSION] = seen.http_version
-    attributes.update(user_agent_attributes(user_agent))
+    attributes.update(user_agent_attributes(pipeline.clean_user_agent(user_agent)))
     return attributes
 
 

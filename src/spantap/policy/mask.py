@@ -15,7 +15,7 @@ import orjson
 
 from spantap.capture import raised
 from spantap.capture.limits import CaptureLimits
-from spantap.model import Body, Error, Exchange, Identity, Request, Response
+from spantap.model import Body, Error, Exchange, Request, Response
 from spantap.policy.bounds import METADATA_MAX_BYTES, METRICS_MAX, cut, named, within
 from spantap.policy.well_formed import well_formed
 
@@ -197,9 +197,9 @@ def masked(exchange: Exchange, left: EditableExchange, limits: CaptureLimits) ->
             headers_dropped=exchange.response.headers_dropped + also_dropped,
             body=response.made(limits.response_body),
         ),
-        identity=Identity(
+        identity=replace(
+            exchange.identity,
             user=_id(left.user),
-            user_hash=exchange.identity.user_hash,
             email=_id(left.email),
             company=_id(left.company),
             session=_id(left.session),

@@ -69,7 +69,10 @@ def shown(parts: Sequence[Part], redactor: Redactor, tally: Tally) -> str:
     names = [part.name or "" for part in parts]
     clean = redactor.fields(list(zip(names, told, strict=True)), tally)
     members = []
-    for part, value, (name, text) in zip(parts, values, clean, strict=True):
+    for part, value, field in zip(parts, values, clean, strict=True):
+        if field is None:
+            continue  # dropped by a rule
+        name, text = field
         member: dict[str, Any] = {} if part.name is None else {"name": name}
         if part.filename is not None:
             member["filename"] = text

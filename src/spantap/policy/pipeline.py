@@ -33,7 +33,7 @@ from spantap.model.observation import NOTHING, Collected
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.bounds import METADATA_MAX_BYTES, METRICS_MAX, NAME_MAX, named, within
 from spantap.policy.mask import EditableExchange, masked
-from spantap.policy.redact import Redactor, Tally
+from spantap.policy.redact import MASK, Redactor, Tally
 from spantap.policy.redact.rules import compile_names
 from spantap.policy.well_formed import well_formed
 
@@ -101,6 +101,23 @@ class Pipeline:
         """The query string as it may stand on a span without an exchange."""
         return well_formed(self._redactor.query(query, Tally())) if query and self._options.query else ""
 
+    def clean_address(self, address: str | None) -> str | None:
+        """The client's address as it may stand on a live span."""
+        return self._redactor.address(address, Tally())
+
+    def clean_user_agent(self, agent: str | None) -> str | None:
+        """What the client calls itself, as it may stand on a live span: by the rules for the header."""
+        if agent is None or not self._redactor.ruled:
+            return agent
+        return next(
+            (value for _, value in self._redactor.header_pairs([("user-agent", agent)], Tally())), None
+        )
+
+    def prepare(self) -> None:
+        """A request has begun: what takes its time, and is needed at its end, may begin now."""
+        if self._redactor.hasher is not None:
+            self._redactor.hasher.prepare()
+
     def clean_name(self, text: str, tally: Tally) -> str:
         """A name, an id, an address: without secrets, and withheld when it is too long to be one."""
         if len(text) > NAME_MAX:
@@ -109,10 +126,14 @@ class Pipeline:
 
     def clean_message(self, text: str, tally: Tally) -> str:
         """An exception's message without secrets."""
+        if self._redactor.allows:
+            return MASK if text else text
         return well_formed(raised.shown(self._redactor.text(text, tally), raised.MESSAGE_MAX))
 
     def clean_stacktrace(self, text: str, tally: Tally) -> str:
         """A traceback without secrets."""
+        if self._redactor.allows:
+            text = raised.places_of(text)
         return well_formed(raised.shown(self._redactor.text(text, tally), raised.STACKTRACE_MAX))
 
     def suspects(self, text: str) -> bool:
@@ -132,6 +153,7 @@ class Pipeline:
         if tally is None:
             tally = Tally()
         redactor, options = self._redactor, self._options
+        asking, answering = redactor.of(seen.path, seen.route)
         # The request first: what is masked there is known by name, and may come back in the
         # response under names that say nothing.
         short = _short_texts(seen)
@@ -144,13 +166,15 @@ class Pipeline:
         )
         calm = len(short) <= NAME_MAX and (quiet or not self.suspects(short))
         path = seen.path if calm else well_formed(redactor.path(seen.path, tally))
-        query = well_formed(redactor.query(query, tally, quiet=quiet))
-        request_headers, request_dropped = self._headers(asked, tally, quiet=quiet)
-        request_body = _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
-        response_headers, response_dropped = self._headers(answered, tally, quiet=quiet, echoes=True)
+        query = well_formed(asking.query(query, tally, quiet=quiet))
+        request_headers, request_dropped = self._headers(asked, asking, tally, quiet=quiet)
+        request_body = _body(seen.request_body, seen.request_headers, self._request_limits, asking, tally)
+        response_headers, response_dropped = self._headers(
+            answered, answering, tally, quiet=quiet, echoes=True
+        )
         # Whatever the app gives in answer to HEAD, the server keeps to itself.
         answer = NOTHING if seen.method == "HEAD" else seen.response_body
-        response_body = _body(answer, seen.response_headers, self._response_limits, redactor, tally)
+        response_body = _body(answer, seen.response_headers, self._response_limits, answering, tally)
         metadata = _metadata(seen.metadata, redactor, tally)
         error = None
         if seen.error_type is not None:
@@ -161,6 +185,10 @@ class Pipeline:
             error = Error(str(seen.status))  # as the conventions want it; there is no exception to name
         clean = calm and redactor.scrubbed(short, tally) == short
         name = _unchanged if clean else functools.partial(self._name, tally=tally)
+        client_address, identity = name(seen.client_address), _identity(seen, name)
+        if redactor.hashes:
+            client_address = redactor.address(seen.client_address, tally)
+            identity = _hashed(seen, identity, redactor, tally)
         return Exchange(
             trace_id=seen.trace_id,
             span_id=seen.span_id,
@@ -183,17 +211,18 @@ class Pipeline:
                 body=response_body,
             ),
             timing=Timing(seen.start, seen.first_byte, seen.end),
-            client=Peer(name(seen.client_address), _port(seen.client_port)),
+            client=Peer(client_address, _port(seen.client_port)),
             server=Peer(name(seen.server_address), _port(seen.server_port)),
             peer=_peer(seen, name),
             route=seen.route if calm or seen.route is None else self.clean_path(seen.route),
             endpoint=name(seen.endpoint),
-            identity=_identity(seen, name),
+            identity=identity,
             error=error,
             incomplete=seen.incomplete,
             metadata=metadata,
             metrics={name(metric) or "": value for metric, value in list(seen.metrics.items())[:METRICS_MAX]},
             redactions=tally.counts,
+            hash_key_id=redactor.hash_key_id(tally),
             service=seen.service,
             sampled=seen.sampled,
         )
@@ -212,15 +241,21 @@ class Pipeline:
         return [] if wanted is None else [each for each in pairs if wanted.fullmatch(each[0])]
 
     def _headers(
-        self, pairs: list[tuple[str, str]], tally: Tally, *, quiet: bool, echoes: bool = False
+        self,
+        pairs: list[tuple[str, str]],
+        redactor: Redactor,
+        tally: Tally,
+        *,
+        quiet: bool,
+        echoes: bool = False,
     ) -> tuple[Headers, int]:
         if not pairs:
             return Headers(), 0
         limits = self._options.limits
         most, room = limits.headers, limits.header_bytes
-        clean = self._redactor.header_pairs(pairs, tally, quiet=quiet)
+        clean = redactor.header_pairs(pairs, tally, quiet=quiet)
         if echoes and tally.secrets:
-            clean = [(name, self._redactor.echoes(value, tally)) for name, value in clean]
+            clean = [(name, redactor.echoes(value, tally)) for name, value in clean]
         together = "".join(itertools.chain.from_iterable(clean))
         if together.isascii() and len(clean) <= most and len(together) <= room:
             return Headers(clean), 0
@@ -253,6 +288,24 @@ def _peer(seen: Observation, name: Callable[[str | None], str | None]) -> Peer:
     if seen.peer_address is None:
         return _NO_PEER
     return Peer(name(seen.peer_address), _port(seen.peer_port))
+
+
+def _hashed(seen: Observation, identity: Identity, redactor: Redactor, tally: Tally) -> Identity:
+    """The identity with what is to be hashed, hashed: of the user's id that is another field."""
+
+    def of(field: str, raw: str | None, clean: str | None) -> str | None:
+        return redactor.hashed(raw, tally) if raw and field in redactor.hashes else clean
+
+    user = of("user", seen.user, None)
+    return replace(
+        identity,
+        user=identity.user if user is None else None,
+        user_hash=user,
+        email=of("email", seen.email, identity.email),
+        company=of("company", seen.company, identity.company),
+        session=of("session", seen.session, identity.session),
+        device=of("device", seen.device, identity.device),
+    )
 
 
 def _unchanged(text: str | None) -> str | None:

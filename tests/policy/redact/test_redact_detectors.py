@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spantap.policy.redact.detectors import find, is_card, is_iban
-from spantap.policy.redact.prefilter import value_in
+from spantap.policy.redact.prefilter import Prefilter
 
+value_in = Prefilter().value_in
+HEX = "0123456789abcdef" * 4
 A = "A1b2C3d4E5f6G7h8J9k0L1m2N3p4Q5r6S7t8"
 
 # rule, an example, a near miss
@@ -45,6 +47,37 @@ TABLE = [
     ("huggingface", "hf_" + A[:34], "hf_hub_download"),
     ("anthropic", "sk-ant-api03-abcdefghijklmnop", "sk-ant-x"),
     ("openai", "sk-proj-abcdefghijklmnopqrstuv", "sk-project"),
+    ("azure", "abc8Q~" + A[:34], "abc8Q~short"),
+    ("azure", (A + A)[:52] + "JQQJ99" + A[:26], "JQQJ99" + A[:26]),
+    ("google", "1//0" + A + A, "1//0short"),
+    ("digitalocean", "dop_v1_" + HEX, "dop_v1_abc"),
+    ("twilio", "SK" + HEX[:32], "TASK" + HEX[:32]),
+    ("mailgun", "key-" + HEX[:32], "cache-key-" + HEX[:32]),
+    ("telegram", "123456789:AA" + A[:33], "12:34:AA"),
+    ("discord", "MTEx" + A[:20] + ".GabcDE." + A[:30], "NOTES.md.is.no.token"),
+    ("discord", "https://discord.com/api/webhooks/111/" + A, "https://discord.com/api/webhooks"),
+    ("atlassian", "ATATT3xFf" + A, "ATATT3x"),
+    ("vault", "hvs." + A, "hvs.short"),
+    ("square", "sq0atp-" + A[:22], "sq0atp-"),
+    ("docker", "dckr_pat_" + A[:27], "dckr_pat_"),
+    ("postman", f"PMAK-{HEX[:24]}-{HEX[:34]}", "PMAK-short"),
+    ("newrelic", "NRAK-ABCDEFGHIJKLMNOPQRSTUVWXY01", "NRAK-"),
+    ("linear", "lin_api_" + A, "lin_api_x"),
+    ("sentry", "sntrys_" + A + A, "sntrys_"),
+    ("brevo", "xkeysib-" + HEX, "xkeysib-x"),
+    ("planetscale", "pscale_tkn_" + A, "pscale_tkn_x"),
+    ("rubygems", "rubygems_" + HEX[:48], "rubygems_x"),
+    (
+        "age",
+        "AGE-SECRET-KEY-1" + "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L" + "QPZRY9X8GF2TVDW0S3JN54KHCE",
+        "AGE-SECRET",
+    ),
+    ("ssn", "078-05-1120", "000-12-3456"),
+    ("ssn", "899-99-9999", "900-12-3456"),
+    ("ssn", "ssn 123-45-6789.", "666-12-3456"),
+    ("ssn", "123-45-6789", "123-00-6789"),
+    ("ssn", "123-45-6789", "123-45-0000"),
+    ("ssn", "123-45-6789", "2123-45-67890"),
     ("iban", "DE89370400440532013000", "DE89370400440532013001"),
     ("iban", "GB82 WEST 1234 5698 7654 32", "GB82 WEST 1234"),
 ]

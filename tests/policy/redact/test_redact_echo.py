@@ -109,3 +109,10 @@ def test_a_response_header_that_repeats_a_secret() -> None:
 
     assert headers.first("x-echo") == "you said [REDACTED]"
     assert headers.first("x-other") == "fine"
+
+
+def test_a_lone_surrogate_in_a_secret_is_survived() -> None:
+    """What no encoding can write is looked for all the same."""
+    tally = Tally()
+    tally.add("key", "hunter\udc80 22")
+    assert REDACTOR.echoes("it was hunter\udc80 22", tally) == "it was [REDACTED]"

@@ -82,6 +82,8 @@ TEXTS = {
     "connection string": f"Server=x;Password={C};",
     "comma in the value": f"password=a,{C}",
     "YAML": f"password:\n  {C}",
+    "encoded name beside a plain one": f"token=abc pass%77ord={C}",
+    "escaped name beside a plain one": f'{{"token":"abc","pass\\u0077ord":"{C}"',
 }
 HEADERS = {
     "tab after the scheme": ("authorization", "Bearer\t" + C),

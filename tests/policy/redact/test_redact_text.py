@@ -181,3 +181,12 @@ def test_time_grows_with_length_not_with_its_square(unit: str) -> None:
     REDACTOR.body(text, "text/plain", Tally())
     REDACTOR.url(text, Tally())
     assert time.perf_counter() - begin < 3
+
+
+def test_a_clean_url_in_text_stays_as_it_is() -> None:
+    """Cleaned twice is cleaned once: nothing takes the rest of a URL for the value of its path parameter."""
+    once = REDACTOR.text("see https://u:pw@host/a;jsessionid=1?token=abc#access_token=x", Tally())
+    assert once == (
+        "see https://REDACTED:REDACTED@host/a;jsessionid=REDACTED?token=REDACTED#access_token=REDACTED"
+    )
+    assert REDACTOR.text(once, Tally()) == once

@@ -1,17 +1,18 @@
 """Values that give themselves away, whatever name they stand under.
 
 Each is found by a linear-time pattern and, where a shape alone would raise false alarms, is
-confirmed: card numbers by issuer range and Luhn, IBANs by country, length and mod 97.
+confirmed: card numbers by issuer range and Luhn, IBANs by country, length and mod 97, American
+social security numbers by the ranges that are given out.
 """
 
 from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
-from spantap.policy.redact.patterns import WORD_START, compile_bytes
+from spantap.policy.redact.patterns import WORD_START, Pattern, compile_bytes
 
 
 class Found(NamedTuple):
@@ -25,14 +26,17 @@ class Found(NamedTuple):
 _URL_SAFE: Final = "[A-Za-z0-9_-]"
 _PEM_LABEL: Final = "[A-Z0-9 ]{0,32}PRIVATE KEY"
 
-# Rule -> pattern. The first group, where there is one, is the value; else the whole match.
+# Rule -> pattern of the value.
 _SHAPES: Final = (
     ("jwt", rf"eyJ{_URL_SAFE}{{6,}}\.{_URL_SAFE}{{4,}}(?:\.{_URL_SAFE}*){{0,3}}"),
     ("private_key", rf"(?s:-----BEGIN {_PEM_LABEL}(?:.*?-----END {_PEM_LABEL}[A-Z ]{{0,16}}-----|.*))"),
     ("aws", r"(?:AKIA|ASIA)[A-Z0-9]{16}"),
     ("github", r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}"),
     ("stripe", r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{20,}"),
-    ("google", rf"AIza{_URL_SAFE}{{35}}|ya29\.{_URL_SAFE}{{20,}}|GOCSPX-{_URL_SAFE}{{20,}}"),
+    (
+        "google",
+        rf"AIza{_URL_SAFE}{{35}}|ya29\.{_URL_SAFE}{{20,}}|GOCSPX-{_URL_SAFE}{{20,}}|1//0{_URL_SAFE}{{40,}}",
+    ),
     ("slack", r"xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[0-9]-[A-Za-z0-9-]{10,}"),
     ("slack", r"hooks\.slack\.com\\?/services\\?/[A-Za-z0-9/\\]{10,}"),
     ("npm", r"npm_[A-Za-z0-9]{30,}"),
@@ -44,7 +48,37 @@ _SHAPES: Final = (
     ("sendgrid", rf"SG\.{_URL_SAFE}{{16,}}\.{_URL_SAFE}{{16,}}"),
     ("shopify", r"shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}"),
     ("grafana", r"gl(?:sa|c)_[A-Za-z0-9+/=_]{20,}"),
+    ("azure", rf"{_URL_SAFE}{{3}}[0-9]Q~[A-Za-z0-9_.~-]{{31,}}"),
+    ("digitalocean", r"do[opr]_v1_[a-f0-9]{64}"),
+    ("telegram", rf"[0-9]{{8,10}}:AA{_URL_SAFE}{{33}}"),
+    ("discord", rf"discord(?:app)?\.com\\?/api\\?/webhooks\\?/[0-9]+\\?/{_URL_SAFE}{{20,}}"),
+    ("atlassian", rf"ATATT3x{_URL_SAFE}{{20,}}"),
+    ("vault", rf"hv[sbr]\.{_URL_SAFE}{{20,}}"),
+    ("square", rf"sq0[a-z]{{3}}-{_URL_SAFE}{{22,}}"),
+    ("docker", rf"dckr_(?:pat|oat)_{_URL_SAFE}{{20,}}"),
+    ("postman", r"PMAK-[a-f0-9]{24}-[a-f0-9]{34}"),
+    ("newrelic", r"NRAK-[A-Z0-9]{27}"),
+    ("linear", r"lin_(?:api|oauth)_[A-Za-z0-9]{32,}"),
+    ("sentry", r"sntry[su]_[A-Za-z0-9+/=_]{40,}"),
+    ("brevo", r"xkeysib-[a-f0-9]{64}"),
+    ("planetscale", rf"pscale_(?:tkn|pw|oauth)_{_URL_SAFE}{{30,}}"),
+    ("rubygems", r"rubygems_[a-f0-9]{48}"),
+    ("age", r"AGE-SECRET-KEY-1[0-9A-Z]{58}"),
 )
+_APART: Final = r"(?:^|[^a-zA-Z0-9_-]|\\[abfnrtv])"
+# Rule -> pattern of a value that begins like many words do, so that it has to stand apart.
+_BOUNDED: Final = (
+    ("twilio", r"SK[0-9a-f]{32}"),
+    ("mailgun", r"key-[0-9a-f]{32}"),
+    ("discord", rf"[MNO]{_URL_SAFE}{{23,27}}\.{_URL_SAFE}{{6}}\.{_URL_SAFE}{{27,38}}"),
+    ("azure", r"[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{20,}"),
+    ("ssn", r"[0-8][0-9]{2}-[0-9]{2}-[0-9]{4}"),
+)
+# What is masked only for those who ask for it: to many it is no secret.
+OPTIONAL: Final = {
+    "email": r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}",
+    "phone": r"\+[1-9][0-9](?:[ ().-]{0,2}[0-9]){6,13}",
+}
 _AUTH: Final = rf"{WORD_START}(?i:bearer|basic)(?:[ \t+]|%20)+([A-Za-z0-9._~+/=|:-]{{8,}})"
 _GAP: Final = r"(?:[ -]|\xc2\xa0|\xe2\x80[\x80-\x8b\x90-\x95\xaf])"  # spaces and dashes of any width
 _DIGITS: Final = rf"[0-9](?:{_GAP}{{0,3}}[0-9]){{12,}}"
@@ -68,6 +102,7 @@ _IBAN: Final = rf"{WORD_START}((?:{'|'.join(sorted(_IBAN_LENGTH))})[0-9]{{2}}(?:
 HINT: Final = "|".join(
     [
         *(f"(?:{pattern})" for _, pattern in _SHAPES),
+        f"{_APART}(?:{'|'.join(pattern for _, pattern in _BOUNDED)})",
         _AUTH.replace("{8,}", "{8}"),
         rf"(?:^|[^0-9.]|[^0-9]\.)[2-9](?:{_GAP}{{0,3}}[0-9]){{12}}",
         _IBAN,
@@ -75,7 +110,10 @@ HINT: Final = "|".join(
     ]
 )
 
+RULES: Final = frozenset({*(rule for rule, _ in _SHAPES), "bearer", "card", "iban"})  # all there are
+
 _TOKENS = compile_bytes("|".join(f"({pattern})" for _, pattern in _SHAPES))
+_APART_TOKENS = compile_bytes(_APART + "(?:" + "|".join(f"({pattern})" for _, pattern in _BOUNDED) + ")")
 _BEARER = compile_bytes(_AUTH)
 _DIGIT_RUN = compile_bytes(_DIGITS)
 _IBAN_START = compile_bytes(_IBAN)
@@ -83,9 +121,19 @@ _GROUP = re.compile(rb"[0-9]+")
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 
 
-def find(data: bytes) -> list[Found]:
-    """Every sensitive value in a text, in order, none overlapping another."""
-    found = sorted([*_tokens(data), *_bearers(data), *_cards(data), *_ibans(data)])
+def find(data: bytes, optional: Iterable[tuple[str, Pattern]] = ()) -> list[Found]:
+    """Every sensitive value in a text, in order, none overlapping another.
+
+    Args:
+        data: the text.
+        optional: rules and patterns of `OPTIONAL` that are wanted, too.
+    """
+    more = [
+        Found(match.start(), match.end(), rule) for rule, each in optional for match in each.finditer(data)
+    ]
+    found = sorted(
+        [*_tokens(data), *_apart_tokens(data), *_bearers(data), *_cards(data), *_ibans(data), *more]
+    )
     apart: list[Found] = []
     for each in found:
         if not apart or each.start >= apart[-1].end:
@@ -104,6 +152,12 @@ def is_card(digits: str) -> bool:
     return total % 10 == 0
 
 
+def is_ssn(text: str) -> bool:
+    """Whether ``ddd-dd-dddd`` is a number the Social Security Administration gives out."""
+    area, group, serial = text.split("-")
+    return area not in ("000", "666") and area[0] != "9" and group != "00" and serial != "0000"
+
+
 def is_iban(text: str) -> bool:
     """Whether letters and digits (no spaces) are an IBAN: country, length, mod 97."""
     if len(text) != _IBAN_LENGTH.get(text[:2]):
@@ -117,6 +171,20 @@ def _tokens(data: bytes) -> Iterator[Found]:
             if match.start(index) >= 0:
                 yield Found(match.start(), match.end(), rule)
                 break
+
+
+def _apart_tokens(data: bytes) -> Iterator[Found]:
+    for match in _APART_TOKENS.finditer(data):
+        for index, (rule, _) in enumerate(_BOUNDED, 1):
+            start, end = match.start(index), match.end(index)
+            if start < 0:
+                continue
+            after = data[end : end + 1]
+            if not after.isalnum() and (
+                rule != "ssn" or (after != b"-" and is_ssn(data[start:end].decode()))
+            ):
+                yield Found(start, end, rule)
+            break
 
 
 def _bearers(data: bytes) -> Iterator[Found]:

@@ -6,6 +6,7 @@ no name there says that it is a secret, but the exchange has shown it to be one.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -45,7 +46,8 @@ def _spellings(secret: str) -> tuple[str, ...]:
     """The ways a value stands in JSON, in a form and in a URL."""
     if secret.isalnum():
         return (secret,)
-    return (secret, orjson.dumps(secret, default=str)[1:-1].decode(), quote(secret), quote_plus(secret))
+    written = json.dumps(secret, ensure_ascii=False)[1:-1]  # a lone surrogate is none of orjson's characters
+    return (secret, written, quote(secret, errors="replace"), quote_plus(secret, errors="replace"))
 
 
 def _without(value: Any, echoed: list[str], tally: Tally) -> Any:

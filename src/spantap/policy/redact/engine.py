@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import Final
 
 from spantap.policy.redact.echo import clean_echoes
 from spantap.policy.redact.form import clean_fields, clean_pairs, looks_sensitive
+from spantap.policy.redact.hashing import Hasher
 from spantap.policy.redact.headers import clean_headers, plain_values
 from spantap.policy.redact.json import clean_json
 from spantap.policy.redact.keys import SensitiveNames, squashed
 from spantap.policy.redact.patterns import encode
 from spantap.policy.redact.plain import holds_secrets, spelt_out
 from spantap.policy.redact.prefilter import Prefilter
+from spantap.policy.redact.ruled import ADDRESS_RULES, RuleBook, Ruled
+from spantap.policy.redact.ruled_headers import ruled_headers
 from spantap.policy.redact.rules import DEEPEST, Rules, compile_names
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.text import clean_text, scrub
 from spantap.policy.redact.url import clean_path, clean_query, clean_url
+from spantap.policy.redact.user_rules import Rule
+from spantap.policy.withheld import Withheld
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _BRACKETS: Final = {"{": "}", "[": "]"}
@@ -25,13 +31,22 @@ _BRACKETS: Final = {"{": "}", "[": "]"}
 class Redactor:
     """Takes secrets out of the parts of an exchange. Immutable, thread-safe.
 
-    Nothing here raises on any input; a body that cannot be cleaned comes back as None.
+    Nothing here raises on any input but `Withheld`; a body that cannot be cleaned comes back as None.
     """
 
-    __slots__ = ("_prefilter", "_rules")
+    __slots__ = ("_book", "_prefilter", "_ruled", "_rules", "hasher", "hashes")
 
     def __init__(
-        self, *, keys: Iterable[str] = (), keep_keys: Iterable[str] = (), headers: Iterable[str] = ()
+        self,
+        *,
+        keys: Iterable[str] = (),
+        keep_keys: Iterable[str] = (),
+        headers: Iterable[str] = (),
+        values: Iterable[str] = (),
+        rules: Sequence[Rule] = (),
+        allow: bool = False,
+        hasher: Hasher | None = None,
+        hashes: Iterable[str] = (),
     ) -> None:
         """Args:
         keys: more sensitive names, plain; ``internal code`` is ``internalCode`` too, and is
@@ -39,12 +54,43 @@ class Redactor:
         keep_keys: plain names that stay visible although they look sensitive; the whole name.
         headers: RE2 expressions, found anywhere in a header's name in any case: its values are
             masked whole.
+        values: the optional detectors that are wanted (`detectors.OPTIONAL`).
+        rules: the user's rules; the first that matches counts.
+        allow: mask everything in bodies, queries, headers and cookies that no rule keeps.
+        hasher: hashes for rules that ask for it.
+        hashes: what is hashed of who is behind an exchange (``user``, ``client.address``, ...).
         """
         extra = tuple(keys)
-        self._prefilter = Prefilter(filter(None, map(squashed, extra)))
+        self.hasher = hasher
+        self.hashes = frozenset(hashes)
+        all_rules = (*rules, *(ADDRESS_RULES if "client.address" in self.hashes else ()))
+        self._book = RuleBook(all_rules, allow=allow, hasher=hasher) if all_rules or allow else None
+        self._ruled = None if self._book is None else self._book.anywhere
+        self._prefilter = Prefilter(filter(None, map(squashed, extra)), values)
         self._rules = Rules(
-            SensitiveNames(extra, keep_keys), self._prefilter, self._value, compile_names(headers)
+            SensitiveNames(extra, keep_keys),
+            self._prefilter,
+            self._value,
+            compile_names(headers),
+            ruled=self._ruled if self._ruled is not None and (self._ruled.queries or allow) else None,
         )
+
+    def of(self, path: str, route: str | None) -> tuple[Redactor, Redactor]:
+        """The redactors of an exchange's request and response: this one, unless there are rules.
+
+        Args:
+            path: the path of the request.
+            route: its route, if it has one.
+        """
+        if self._book is None:
+            return self, self
+        request, response = self._book.of(path, route)
+        return self._with(request), self._with(response)
+
+    def _with(self, ruled: Ruled) -> Redactor:
+        view = copy(self)
+        view._ruled = ruled
+        return view
 
     def header_pairs(
         self, pairs: Iterable[tuple[str, str]], tally: Tally, *, quiet: bool = False
@@ -56,6 +102,14 @@ class Redactor:
             tally: counts what is masked.
             quiet: `suspects` has found nothing in the `plain_values`.
         """
+        if self._ruled is not None:
+            return ruled_headers(
+                pairs,
+                self._ruled,
+                self._rules,
+                tally,
+                lambda lines: clean_headers(lines, self._rules, tally, quiet=quiet),
+            )
         return clean_headers(pairs, self._rules, tally, quiet=quiet)
 
     def plain_values(self, pairs: Iterable[tuple[str, str]]) -> list[str]:
@@ -70,7 +124,7 @@ class Redactor:
             tally: counts what is masked.
             quiet: `suspects` has found nothing in it.
         """
-        return clean_query(query, self._rules, tally, quiet=quiet)
+        return clean_query(query, self._rules, tally, quiet=quiet, ruled=self._ruled)
 
     def path(self, path: str, tally: Tally) -> str:
         """A path: only values that give themselves away are masked, and ``;jsessionid=``."""
@@ -91,19 +145,66 @@ class Redactor:
             text: the whole body, decoded. A beginning of one will not parse.
             media_type: the value of its Content-Type; parameters and case do not matter.
             tally: counts what is masked.
+
+        Raises:
+            Withheld: the user's rules are for places this text does not have.
         """
         kind = media_type.partition(";")[0].strip().lower()
         if not text:
             return text
+        if self._ruled is not None and self._ruled.bodies:
+            return self._ruled_body(text, kind, tally, self._ruled)
+        return self._open_body(text, kind, tally)
+
+    def _ruled_body(self, text: str, kind: str, tally: Tally, ruled: Ruled) -> str | None:
+        """A body the user has rules for; what cannot be told to be in no such place is withheld."""
+        if kind == _FORM and text.lstrip()[:1] not in _BRACKETS:
+            return clean_pairs(text, self._rules, tally, 0, MASK, "key", ruled=ruled)
+        if ruled.places is None and not ruled.allow:
+            return self._open_body(text, kind, tally)  # rules for fields of forms
+        clean = clean_json(text.removeprefix("\ufeff"), self._rules, tally, ruled=ruled)
+        if clean is not None:
+            return clean
+        if ruled.text_is_kept:
+            return self._open_body(text, kind, tally)
+        if kind.endswith(("/json", "+json")) and not ruled.drops_all:
+            return None
+        raise Withheld("allow-list" if ruled.allow else "rules")
+
+    def _open_body(self, text: str, kind: str, tally: Tally) -> str | None:
         if kind.endswith(("/json", "+json")):
             return self._json(text, tally)
         if kind == _FORM and text.lstrip()[:1] not in _BRACKETS:
             return clean_pairs(text, self._rules, tally, 0, MASK, "key")
         return self._other(text, tally)
 
-    def fields(self, pairs: Sequence[tuple[str, str]], tally: Tally) -> list[tuple[str, str]]:
-        """Names and values of a decoded form."""
-        return clean_fields(pairs, self._rules, tally)
+    @property
+    def ruled(self) -> bool:
+        """Whether the user has rules, or only what is listed is shown."""
+        return self._ruled is not None
+
+    def hashed(self, text: str, tally: Tally) -> str:
+        """The hash of a text; the mask while there is no key."""
+        return MASK if self.hasher is None else self.hasher.hashed(text, tally)
+
+    def address(self, text: str | None, tally: Tally) -> str | None:
+        """The client's address as it may be shown."""
+        if not text or "client.address" not in self.hashes:
+            return text
+        return MASK if self.hasher is None else self.hasher.address(text, tally)
+
+    def hash_key_id(self, tally: Tally) -> str | None:
+        """The name of the key that was hashed with, if anything was and it has one."""
+        return self.hasher.key_id if tally.hashes and self.hasher is not None else None
+
+    @property
+    def allows(self) -> bool:
+        """Whether only what rules keep is shown."""
+        return self._ruled is not None and self._ruled.allow
+
+    def fields(self, pairs: Sequence[tuple[str, str]], tally: Tally) -> list[tuple[str, str] | None]:
+        """Names and values of a decoded form, as many; None for those that are dropped."""
+        return clean_fields(pairs, self._rules, tally, self._ruled)
 
     def echoes(self, text: str, tally: Tally) -> str:
         """A clean body, also without the values that were masked elsewhere in the exchange."""
@@ -119,6 +220,8 @@ class Redactor:
 
     def untouched(self, texts: Iterable[str], tally: Tally) -> bool:
         """Whether `text` would change none of these: one look at all of them together."""
+        if self._rules.ruled is not None:
+            return False  # a rule may be for any URL
         together = "\n".join(texts)
         return scrub(together, tally) == together and not self.suspects(together)
 
@@ -153,9 +256,7 @@ class Redactor:
             clean = clean_json(text, self._rules, tally, depth, mask)
             if clean is not None:
                 return clean
-        clean = clean_text(text, self._rules, tally, depth, mask)
-        if clean != text:
-            return clean
+        text = clean_text(text, self._rules, tally, depth, mask)
         spelt = spelt_out(text)
         if spelt == text:
             return text

@@ -42,6 +42,12 @@ WORDS: Final = (
     "user-pass", "db-pass", "my-pass", "ftp-pass", "smtp-pass", "root-pass", "admin-pass", "login-pass",
     "mail-pass", "ldap-pass", "proxy-pass", "wifi-pass", "http-pass", "ssh-pass", "key-pass", "store-pass",
     "redis-pass", "database-pass", "new-pass", "old-pass", "mysql-pass", "pg-pass",
+    "two-factor-code", "email-code", "login-code", "unlock-code", "activation-code", "puk", "security-answer",
+    "card-verification", "card-exp", "magstripe", "mag-stripe", "track-data",
+    "sin-number", "nino", "driving-license", "driving-licence", "identity-number", "id-card-number",
+    "aadhaar", "aadhar", "cpf", "curp", "nhs-number", "medicare-number", "medical-record-number",
+    "credit-score", "mnemonic", "seed-phrase", "recovery-phrase", "wallet-seed",
+    "private-seed", "keystore", "kubeconfig", "id-rsa", "id-ed25519",
 )  # fmt: skip
 
 # Count as the last word only: ``user_session`` holds one, ``session_title`` is about one.
@@ -58,6 +64,9 @@ ABOUT: Final = frozenset({
     "per", "second", "minute", "mode", "format", "scheme", "realm", "level", "domain", "path",
 })  # fmt: skip
 
+# A name that begins so asks a question about a secret (``has_password``, ``isToken``).
+ASKS: Final = frozenset({"has", "is", "needs", "requires", "require", "show", "hide", "enable", "disable"})
+
 # ``max_tokens``, ``prompt_tokens``: tokens that are counted, not held.
 COUNTED: Final = frozenset({
     "max", "min", "total", "prompt", "completion", "input", "output", "cached", "cache", "reasoning", "num",
@@ -67,5 +76,6 @@ COUNTED: Final = frozenset({
 
 # Words that contain an ``ANYWHERE`` stem and have nothing to do with it.
 INNOCENT: Final = (
-    "secretar", "secretion", "tokeniz", "tokenis", "tokenomics", "allowcredentials",
+    "secretar", "secretion", "tokeniz", "tokenis", "tokenomics", "allowcredentials", "secretscanning",
+    "pagetoken", "nexttoken", "continuationtoken", "paginationtoken", "synctoken",
 )  # fmt: skip

@@ -6,21 +6,33 @@ decoding, so ``pass%77ord`` is a password.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
 
 _MOST_LAYERS: Final = 4
+_BETWEEN: Final = "\n\n"  # one for what is before it to end with, one for what is behind to begin with
 # With one of these beside it, ``code`` is an OAuth authorization code, otherwise it is anything.
 _OAUTH: Final = frozenset({"state", "session_state", "grant_type", "iss", "redirect_uri"})
 
 
 def clean_pairs(
-    text: str, rules: Rules, tally: Tally, depth: int, mask: str, rule: str, *, quiet: bool = False
+    text: str,
+    rules: Rules,
+    tally: Tally,
+    depth: int,
+    mask: str,
+    rule: str,
+    *,
+    quiet: bool = False,
+    ruled: Ruled | None = None,
 ) -> str:
     """The pairs with sensitive values masked; the same text when there are none.
 
@@ -32,41 +44,70 @@ def clean_pairs(
         mask: what to put in place of a value.
         rule: what masked names count as (``key``, ``query``).
         quiet: a look at the text has found nothing already.
+        ruled: the user's rules.
     """
-    if not text or ("code" not in text and (quiet or not looks_sensitive(text, rules))):
+    if not text or (ruled is None and "code" not in text and (quiet or not looks_sensitive(text, rules))):
         return text
     pairs = [pair.partition("=") for pair in text.split("&")]
     names = [unquote_plus(name) for name, _, _ in pairs]
     oauth = not _OAUTH.isdisjoint(names)
     done = []
     for (raw_name, equals, raw), name in zip(pairs, names, strict=True):
-        if not equals:
+        own = None if ruled is None else ruled.query(name) if rule == "query" else ruled.form(name)
+        if ruled is not None and own is not None and own.action != "keep" and raw_name + raw:
+            # A name without a value may be the value.
+            treated = ruled.text(own, unquote_plus(raw if equals else raw_name), tally, mask)
+            if treated is not None:
+                shown = _recoded(raw_name, rules, tally, depth, mask) + equals if equals else ""
+                done.append(shown + treated)
+        elif own is not None:
+            done.append(
+                _recoded(raw_name, rules, tally, depth, mask)
+                + equals
+                + _recoded(raw, rules, tally, depth, mask)
+            )
+        elif not equals:
             done.append(_recoded(raw_name, rules, tally, depth, mask))
-            continue
-        value = unquote_plus(raw)
-        if name in rules.names or (oauth and name == "code"):
-            # `a;b=secret` is one pair to us and two to others: the name may hold the value.
-            if value not in ("", MASK, URL_MASK):
-                tally.add(rule, value)
-                raw = mask
         else:
-            raw = _recoded(raw, rules, tally, depth, mask)
-        done.append(f"{_recoded(raw_name, rules, tally, depth, mask)}={raw}")
+            if name in rules.names or (oauth and name == "code"):
+                # `a;b=secret` is one pair to us and two to others: the name may hold the value.
+                value = unquote_plus(raw)
+                if value not in ("", MASK, URL_MASK):
+                    tally.add(rule, value)
+                    raw = mask
+            else:
+                raw = _recoded(raw, rules, tally, depth, mask)
+            done.append(f"{_recoded(raw_name, rules, tally, depth, mask)}={raw}")
     return "&".join(done)
 
 
-def clean_fields(pairs: Sequence[tuple[str, str]], rules: Rules, tally: Tally) -> list[tuple[str, str]]:
+def clean_fields(
+    pairs: Sequence[tuple[str, str]], rules: Rules, tally: Tally, ruled: Ruled | None = None
+) -> list[tuple[str, str] | None]:
     """Names and values of a decoded form, masked by name and by what they look like.
 
     Args:
         pairs: names and values as the app reads them.
         rules: what is sensitive.
         tally: counts what is masked.
+        ruled: the user's rules.
+
+    Returns:
+        As many; None for those that are dropped.
     """
     oauth = any(name in _OAUTH for name, _ in pairs)
-    done = []
+    done: list[tuple[str, str] | None] = []
     for name, value in pairs:
-        if name in rules.names or unquote(name) in rules.names or (oauth and name == "code"):
+        own = None if ruled is None else ruled.form(name)
+        if own is not None and ruled is not None and own.action != "keep":
+            treated = ruled.text(own, value, tally)
+            if treated is None:
+                done.append(None)
+                continue
+            value = treated
+        elif own is not None:
+            value = rules.value(value, tally, 1, MASK)
+        elif name in rules.names or unquote(name) in rules.names or (oauth and name == "code"):
             if value not in ("", MASK):
                 tally.add("key", value)
                 value = MASK
@@ -90,6 +131,25 @@ def looks_sensitive(text: str, rules: Rules) -> bool:
             return True
         text = decoded
     return unquote(text) != text  # nobody encodes that often in good faith
+
+
+def suspicious(texts: Sequence[str], rules: Rules) -> set[int]:
+    """The places of those texts that `looks_sensitive`, and perhaps of some more: one look at all of them."""
+    together = _BETWEEN.join(texts)
+    found: set[int] = set()
+    ends: list[int] = []
+    for start, end in rules.prefilter.places(encode(together)):
+        if not ends:
+            lengths = map(len, texts) if together.isascii() else (len(encode(each)) for each in texts)
+            ends.extend(accumulate(length + len(_BETWEEN) for length in lengths))
+        # A word may begin with what is before it, and end with what is behind.
+        first = bisect_right(ends, start + len(_BETWEEN))
+        found.update(range(first, min(bisect_right(ends, end - 1) + 1, len(texts))))
+    if "%" in together or "+" in together:
+        encoded = [index for index, each in enumerate(texts) if "%" in each or "+" in each]
+        if looks_sensitive("\n".join([texts[index] for index in encoded]), rules):
+            found.update(encoded)
+    return found
 
 
 def _recoded(raw: str, rules: Rules, tally: Tally, depth: int, mask: str) -> str:

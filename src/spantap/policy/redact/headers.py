@@ -41,7 +41,7 @@ _ATTRIBUTES: Final = frozenset({
 _PLAIN: Final = "plain"  # no rule by name; values that give themselves away are masked
 _REMEMBERED: Final = 1024  # names come from strangers: neither many nor long ones may fill the memory
 _LONGEST_NAME: Final = 64
-_NEXT_COOKIE = re.compile(r",\s*(?=[^\s=;,]+=)")
+NEXT_COOKIE = re.compile(r",\s*(?=[^\s=;,]+=)")
 
 
 def plain_values(pairs: Iterable[tuple[str, str]], rules: Rules) -> list[str]:
@@ -104,9 +104,9 @@ def _classified(name: str, rules: Rules) -> str:
 
 def _clean(kind: str, value: str, rules: Rules, tally: Tally) -> str:
     if kind == "cookie":
-        return ";".join(_cookie(each, tally) for each in value.split(";"))
+        return ";".join(clean_cookie(each, tally) for each in value.split(";"))
     if kind == "set-cookie":
-        return ", ".join(_set_cookie(each, rules, tally) for each in _NEXT_COOKIE.split(value))
+        return ", ".join(_set_cookie(each, rules, tally) for each in NEXT_COOKIE.split(value))
     if kind == "url":
         return clean_url(value, rules, tally)
     if kind == "query":
@@ -134,7 +134,7 @@ def _credential(kind: str, value: str, tally: Tally) -> str:
     return MASK
 
 
-def _cookie(part: str, tally: Tally) -> str:
+def clean_cookie(part: str, tally: Tally) -> str:
     """One ``name=value``; a value without a name is all value."""
     name, equals, value = part.partition("=")
     secret = value if equals else name
@@ -147,10 +147,17 @@ def _cookie(part: str, tally: Tally) -> str:
 
 
 def _set_cookie(line: str, rules: Rules, tally: Tally) -> str:
-    cookie, *attributes = line.split(";")
-    done = [_cookie(cookie, tally)]
-    for attribute in attributes:
+    cookie, semicolon, attributes = line.partition(";")
+    return clean_cookie(cookie, tally) + semicolon + clean_attributes(attributes, rules, tally)
+
+
+def clean_attributes(attributes: str, rules: Rules, tally: Tally) -> str:
+    """What stands behind a cookie that is set; an attribute nobody knows is a cookie, too."""
+    if not attributes:
+        return attributes
+    done = []
+    for attribute in attributes.split(";"):
         name = attribute.partition("=")[0].strip().lower()
         known = not name or name in _ATTRIBUTES
-        done.append(rules.value(attribute, tally, 0, MASK) if known else _cookie(attribute, tally))
+        done.append(rules.value(attribute, tally, 0, MASK) if known else clean_cookie(attribute, tally))
     return ";".join(done)

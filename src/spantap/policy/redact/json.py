@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 
 from spantap.policy.redact.detectors import is_card
-from spantap.policy.redact.form import looks_sensitive
+from spantap.policy.redact.form import suspicious
 from spantap.policy.redact.patterns import encode
-from spantap.policy.redact.prefilter import value_in
+from spantap.policy.redact.ruled import Ruled
+from spantap.policy.redact.ruled_json import Kept, PlacedWalk
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 
 _DEEPEST: Final = 100  # levels of nesting; below, everything is masked unread
-_PAIR_OR_MARKUP = re.compile(r"[=:<%]|--|[\"'`]")
+_LEAST_CARD: Final = 10**12
+_PAIR_OR_MARKUP = re.compile(r"[=:<%]|--|->|[\"'`]")
 _NAMING: Final = (
     "name",
     "key",
@@ -39,10 +42,13 @@ _NAMING: Final = (
 _NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
 
 _REFUSED: Final = frozenset({"input", "ctx"})
+_NOTHING_KEPT: Final[Kept] = set()
 
 
-def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK) -> str | None:
-    """Redacted JSON text, or None when it is not JSON.
+def clean_json(
+    text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK, ruled: Ruled | None = None
+) -> str | None:
+    """Redacted JSON text, or None when it is not JSON, or nothing of it is left.
 
     Args:
         text: what claims to be JSON.
@@ -50,6 +56,7 @@ def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
         tally: counts what is masked.
         depth: how deep inside other values we are.
         mask: what to put in place of a value.
+        ruled: the user's rules.
     """
     try:
         parsed = orjson.loads(text)
@@ -58,7 +65,13 @@ def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
     except UnicodeEncodeError:  # a lone surrogate in the text itself
         return None
     root = [parsed]
-    if _Walk(rules, tally, depth, mask, encode(text)).walk(root):
+    placed = None
+    if ruled is not None:
+        placed = PlacedWalk(ruled, tally)
+        if not placed.walk(root):
+            return None
+    walk = _Walk(rules, tally, depth, mask, encode(text), placed.kept if placed else _NOTHING_KEPT)
+    if walk.walk(root) or (placed and placed.changed):
         return orjson.dumps(root[0]).decode()
     if _says_it_all(text, parsed):
         return text
@@ -69,77 +82,102 @@ def clean_json(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
 class _Walk:
     """Walks through parsed JSON, masking in place."""
 
-    __slots__ = ("_depth", "_mask", "_masked", "_names", "_rules", "_strings", "_tally", "_values")
+    __slots__ = (
+        *("_depth", "_kept", "_mask", "_masked", "_names", "_rules", "_tally", "_values"),
+        *("_harmless", "_owners", "_spelt", "_starts", "_strings"),
+    )
 
-    def __init__(self, rules: Rules, tally: Tally, depth: int, mask: str, data: bytes) -> None:
+    def __init__(self, rules: Rules, tally: Tally, depth: int, mask: str, data: bytes, kept: Kept) -> None:
         self._rules = rules
         self._names = rules.names
         self._tally = tally
         self._depth = depth
         self._mask = mask
-        self._values = b"\\u" in data or value_in(data)
+        self._kept = kept
+        self._values = b"\\u" in data or rules.prefilter.value_in(data)
+        # Every string that stands under no sensitive name; the strings of an owner begin at its start.
         self._strings: list[str] = []
+        self._owners: list[Any] = []
+        self._starts: list[int] = []
+        self._harmless: set[str] = set()  # names, as far as they were met
+        self._spelt: set[str] = set()  # names that may be values themselves
         self._masked = False
 
     def walk(self, root: list[Any]) -> bool:
         """Mask everything sensitive below `root`; whether there was anything."""
-        for node in self._levels(root, self._by_name):
+        for node in self._levels(root):
             self._unread(node)
-        # One look at all strings together: most documents have their secrets under names.
-        if self._strings and looks_sensitive("\n".join(self._strings), self._rules):
-            self._levels(root, self._inside)
+        for owner, suspects in self._suspicious():
+            self._inside(owner, suspects)
+        self._rename()
         return self._masked
 
-    def _levels(self, root: list[Any], visit: Callable[[Any, list[Any]], None]) -> list[Any]:
+    def _levels(self, root: list[Any]) -> list[Any]:
         """Visit every object and array, level by level; those too deep are returned."""
         level: list[Any] = [root]
         for _ in range(_DEEPEST):
-            below: list[Any] = []
-            for node in level:
-                visit(node, below)
-            if not below:
-                return below
-            level = below
+            level = self._visited(level)
+            if not level:
+                break
         return level
 
-    def _by_name(self, node: Any, below: list[Any]) -> None:
-        if type(node) is not dict:
-            self._array(node, below)
-            return
+    def _visited(self, level: list[Any]) -> list[Any]:
+        """The objects and arrays inside of some. In one piece: calls would cost more than what they do."""
+        below: list[Any] = []
+        strings, owners, starts, harmless = self._strings, self._owners, self._starts, self._harmless
+        for node in level:
+            starts.append(len(strings))
+            owners.append(node)
+            is_object = type(node) is dict
+            if is_object and not harmless.issuperset(node):  # objects of an array mostly have the same names
+                self._by_name(node)
+            large = False
+            for value in node.values() if is_object else node:
+                kind = type(value)
+                if kind is str:
+                    strings.append(value)
+                elif kind is dict:
+                    below.append(value)
+                elif kind is list:
+                    if not is_object:
+                        self._pair(value)
+                    below.append(value)
+                elif kind is int or kind is float:
+                    large = large or value >= _LEAST_CARD
+            if large and self._values:
+                for key, value in list(node.items() if is_object else enumerate(node)):
+                    node[key] = self._number(value)
+        return below
+
+    def _suspicious(self) -> Iterator[tuple[Any, set[str]]]:
+        """The objects and arrays with strings that something could be in, and those strings."""
+        suspects: dict[int, set[str]] = {}
+        for index in suspicious(self._strings, self._rules):
+            owner = bisect_right(self._starts, index) - 1
+            suspects.setdefault(owner, set()).add(self._strings[index])
+        return ((self._owners[owner], strings) for owner, strings in suspects.items())
+
+    def _by_name(self, node: dict[str, Any]) -> None:
         known = self._names.verdicts.get
-        note = self._strings.append
         for key, value in node.items():
             verdict = known(key)
-            if verdict or (verdict is None and key in self._names):
+            if not (verdict or (verdict is None and key in self._names)):
+                self._harmless.add(key)
+            elif not (self._kept and (id(node), key) in self._kept):
                 node[key] = self._hidden("key", value)
-                continue
-            kind = type(value)
-            if kind is str:
-                note(value)
-            elif kind is dict or kind is list:
-                below.append(value)
-            elif self._values:
-                node[key] = self._number(value)
         if not _NAMED.isdisjoint(node):
             self._named(node)
+            self._harmless -= _NAMED  # so that we come here again
         if "loc" in node:
             self._located(node)
+            self._harmless.discard("loc")
         if self._values:
-            self._strings.extend(node)
+            self._spelt.update(node)
 
-    def _array(self, node: list[Any], below: list[Any]) -> None:
-        for index, value in enumerate(node):
-            kind = type(value)
-            if kind is str:
-                self._strings.append(value)
-            elif kind is dict:
-                below.append(value)
-            elif kind is list:
-                if len(value) == 2 and type(value[0]) is str and value[0] in self._names:
-                    value[1] = self._hidden("key", value[1])  # [["Authorization", "..."], ...]
-                below.append(value)
-            elif self._values:
-                node[index] = self._number(value)
+    def _pair(self, pair: list[Any]) -> None:
+        """``[["Authorization", "..."], ...]``"""
+        if len(pair) == 2 and type(pair[0]) is str and pair[0] in self._names:
+            pair[1] = self._hidden("key", pair[1])
 
     def _named(self, node: dict[str, Any]) -> None:
         """``{"name": "password", "value": "..."}``: the name is a value, too."""
@@ -147,7 +185,8 @@ class _Walk:
             name = node.get(member)
             if type(name) is str and name in self._names:
                 for each in _NAMED.intersection(node):
-                    node[each] = self._hidden("key", node[each])
+                    if (id(node), each) not in self._kept:
+                        node[each] = self._hidden("key", node[each])
 
     def _located(self, node: dict[str, Any]) -> None:
         """``{"loc": ["body", "password"], "input": "..."}``: how pydantic reports a value it refused."""
@@ -156,28 +195,42 @@ class _Walk:
             for each in _REFUSED.intersection(node):
                 node[each] = self._hidden("key", node[each])
 
-    def _inside(self, node: Any, below: list[Any]) -> None:
-        """Clean strings, and names that are values themselves: ``{"AKIA...": true}``."""
-        members = list(node.items() if type(node) is dict else enumerate(node))
-        for key, value in members:
-            if type(value) is str:
-                flag = type(node) is list and key > 0 and self._flag(members[key - 1][1])
-                node[key] = self._hidden("key", value) if flag else self._string(value)
-            elif type(value) is dict or type(value) is list:
-                below.append(value)
-        if self._values and type(node) is dict:
-            names = [self._string(key) for key in node]
-            if names != list(node):
-                values = list(node.values())
-                node.clear()
-                node.update(zip(names, values, strict=True))
+    def _inside(self, node: Any, suspects: set[str]) -> None:
+        """Clean strings."""
+        before = ""
+        for key, value in list(node.items() if type(node) is dict else enumerate(node)):
+            if type(value) is not str:
+                before = ""
+                continue
+            if before in suspects and type(node) is list and self._flag(before):
+                node[key] = self._hidden("key", value)
+            elif value in suspects:
+                node[key] = self._string(value)
+            before = value
 
-    def _flag(self, before: Any) -> bool:
+    def _rename(self) -> None:
+        """Clean names that are values themselves: ``{"AKIA...": true}``."""
+        names = list(self._spelt)
+        cleaned = {names[index]: self._string(names[index]) for index in suspicious(names, self._rules)}
+        cleaned = {name: clean for name, clean in cleaned.items() if clean != name}
+        if not cleaned:
+            return
+        for node in self._owners:
+            if type(node) is dict and not cleaned.keys().isdisjoint(node):
+                members = [(cleaned.get(name, name), value) for name, value in node.items()]
+                node.clear()
+                node.update(members)
+
+    def _flag(self, before: str) -> bool:
         """``["--password", "..."]``: whether a command's argument is the value of a flag."""
-        return type(before) is str and before.startswith("-") and before.lstrip("-") in self._names
+        return before.startswith("-") and before.lstrip("-") in self._names
 
     def _string(self, text: str) -> str:
-        if not self._values and not _PAIR_OR_MARKUP.search(text):
+        if text in self._tally.hashes:
+            return text
+        if not _PAIR_OR_MARKUP.search(text) and not (
+            self._values and self._rules.prefilter.value_in(encode(text))
+        ):
             return text
         clean = self._rules.value(text, self._tally, self._depth + 1, self._mask)
         if clean != text:
@@ -201,9 +254,9 @@ class _Walk:
         return self._mask
 
     def _number(self, value: Any) -> Any:
-        if type(value) is float and 1e12 <= value < 1e19 and value.is_integer():
+        if type(value) is float and _LEAST_CARD <= value < 1e19 and value.is_integer():
             number = int(value)
-        elif type(value) is int and 10**12 <= value < 10**19:
+        elif type(value) is int and _LEAST_CARD <= value < 10**19:
             number = value
         else:
             return value

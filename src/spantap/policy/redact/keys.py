@@ -107,7 +107,7 @@ def _about(humps: list[str], glued: str) -> bool:
     if not humps:
         return False
     last = humps[-1]
-    if len(humps) > 1 and last in families.ABOUT:
+    if len(humps) > 1 and (last in families.ABOUT or humps[0] in families.ASKS):
         return True
     if "tokens" in humps and not families.COUNTED.isdisjoint(humps):
         return True

@@ -7,7 +7,7 @@ from html import unescape
 from typing import Final
 from urllib.parse import unquote
 
-from spantap.policy.redact.patterns import decode, encode
+from spantap.policy.redact.patterns import encode
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import Tally
 from spantap.policy.redact.text import clean_text
@@ -61,6 +61,7 @@ def _names_in(data: bytes, rules: Rules) -> bool:
         name = data[start:end].decode("utf-8", "replace")
         if name in rules.names or (data[start - 1 : start] == b"\\" and name[1:] in rules.names):
             return True
-        if not name.isascii() and decode(data[first:last]) in rules.names:
+        # A match may end within a character.
+        if not name.isascii() and data[first:last].decode("utf-8", "replace") in rules.names:
             return True
     return False

@@ -7,11 +7,11 @@ is seen here, and much that turns out harmless. A no is final and ends the work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from spantap.policy.redact import families
-from spantap.policy.redact.detectors import HINT
+from spantap.policy.redact.detectors import HINT, OPTIONAL
 from spantap.policy.redact.patterns import Pattern, compile_bytes
 
 _GAP: Final = r"[^a-zA-Z0-9]{0,4}"
@@ -28,18 +28,23 @@ class Prefilter:
 
     Attributes:
         names: finds everything that could be a sensitive name.
+        optional: rules and patterns of values that are masked only on demand, as far as they are.
     """
 
-    __slots__ = ("_anything", "_in_escaped", "names")
+    __slots__ = ("_anything", "_in_escaped", "_values", "names", "optional")
 
-    def __init__(self, extra: Iterable[str] = ()) -> None:
+    def __init__(self, extra: Iterable[str] = (), values: Iterable[str] = ()) -> None:
         """Args:
         extra: the user's sensitive names, squashed (letters and digits only).
+        values: the rules of `detectors.OPTIONAL` that are wanted.
         """
         names = "|".join([_anywhere(), _whole_words(), *map(_user_name, extra)])
         self.names: Pattern = compile_bytes(names)
-        self._anything = compile_bytes(f"{names}|{HINT}")
-        self._in_escaped = compile_bytes(f"{names}|{HINT}|{_ESCAPES}")
+        self.optional = tuple((each, compile_bytes(OPTIONAL[each])) for each in values)
+        hint = "|".join([HINT, *(f"(?:{OPTIONAL[each]})" for each, _ in self.optional)])
+        self._values = compile_bytes(hint, groups=False) if self.optional else _VALUES
+        self._anything = compile_bytes(f"{names}|{hint}", groups=False)
+        self._in_escaped = compile_bytes(f"{names}|{hint}|{_ESCAPES}", groups=False)
 
     def anything(self, data: bytes) -> bool:
         """Whether text could hold a sensitive name or value."""
@@ -49,13 +54,16 @@ class Prefilter:
         """The same for text whose names may be spelt in other ways, JSON above all."""
         return self._in_escaped.search(data) is not None
 
+    def places(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """Where that is which `anything_spelt` sees; places do not overlap."""
+        return ((match.start(), match.end()) for match in self._in_escaped.finditer(data))
 
-_VALUES = compile_bytes(HINT)
+    def value_in(self, data: bytes) -> bool:
+        """Whether text could hold a value some detector knows."""
+        return self._values.search(data) is not None
 
 
-def value_in(data: bytes) -> bool:
-    """Whether text could hold a value some detector knows."""
-    return _VALUES.search(data) is not None
+_VALUES = compile_bytes(HINT, groups=False)
 
 
 def _anywhere() -> str:

@@ -10,6 +10,7 @@ import re2
 
 from spantap.policy.redact.keys import SensitiveNames
 from spantap.policy.redact.prefilter import Prefilter
+from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.tally import Tally
 
 DEEPEST: Final = 6  # JSON in a URL in JSON ...: what is nested deeper is masked unread
@@ -33,6 +34,7 @@ class Rules:
         hidden_headers: finds the lower-case names of headers whose values are masked whole.
         header_kinds: header name -> how its values are treated, as far as decided; only ever
             added to, and bounded.
+        ruled: the user's rules for query strings in URLs, wherever these stand; None when there are none.
     """
 
     names: SensitiveNames
@@ -40,6 +42,7 @@ class Rules:
     value: CleanValue
     hidden_headers: Any = None
     header_kinds: dict[str, str] = field(default_factory=dict)
+    ruled: Ruled | None = None
 
 
 def compile_names(expressions: Iterable[str]) -> Any:

@@ -20,13 +20,15 @@ class Tally:
     Attributes:
         counts: rule name -> how many values it masked.
         secrets: raw values masked, each 6 to 512 characters, at most 64 of them.
+        hashes: what values were replaced by; no detector may take one for a secret.
     """
 
-    __slots__ = ("counts", "secrets")
+    __slots__ = ("counts", "hashes", "secrets")
 
     def __init__(self) -> None:
         self.counts: dict[str, int] = {}
         self.secrets: set[str] = set()
+        self.hashes: set[str] = set()
 
     def add(self, rule: str, value: object = None) -> None:
         """Note that a rule masked a value.

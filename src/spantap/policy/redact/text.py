@@ -58,7 +58,7 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
     hidden = mask.encode()
     spans = [
         *_urls(data, rules, depth),
-        *(_Span(start, end, rule, hidden) for start, end, rule in find(data)),
+        *(_Span(start, end, rule, hidden) for start, end, rule in find(data, rules.prefilter.optional)),
         *_pairs(data, rules.names, hidden),
         *_bare(data, rules.names, hidden),
         *_elements(data, rules.names, hidden),
@@ -118,7 +118,8 @@ def _urls(data: bytes, rules: Rules, depth: int) -> Iterator[_Span]:
         inner = Tally()
         url = decode(data[start:end])
         clean = clean_url(url, rules, inner, depth)
-        if clean != url:
+        # One that is clean already is none of the other rules' business, either.
+        if clean != url or URL_MASK in url:
             yield _Span(start, end, "url", encode(clean), inner)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from spantap.policy.redact.detectors import find
 from spantap.policy.redact.form import clean_pairs, looks_sensitive
 from spantap.policy.redact.patterns import decode, encode
-from spantap.policy.redact.prefilter import value_in
+from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
 
@@ -24,9 +24,17 @@ _PORT = re.compile(r"[^:@]*(?::\d*)?$|\[[^\]]*\](?::\d*)?$")
 _HIDDEN_USER: Final = f"{URL_MASK}:{URL_MASK}"
 
 
-def clean_query(query: str, rules: Rules, tally: Tally, depth: int = 0, *, quiet: bool = False) -> str:
+def clean_query(
+    query: str,
+    rules: Rules,
+    tally: Tally,
+    depth: int = 0,
+    *,
+    quiet: bool = False,
+    ruled: Ruled | None = None,
+) -> str:
     """A query string (no ``?``) with sensitive values replaced by ``REDACTED``."""
-    return clean_pairs(query, rules, tally, depth, URL_MASK, "query", quiet=quiet)
+    return clean_pairs(query, rules, tally, depth, URL_MASK, "query", quiet=quiet, ruled=ruled)
 
 
 def clean_path(path: str, rules: Rules, tally: Tally) -> str:
@@ -36,34 +44,35 @@ def clean_path(path: str, rules: Rules, tally: Tally) -> str:
             ";".join([_parameter(part, rules, tally) for part in segment.split(";")])
             for segment in path.split("/")
         )
-    return clean_values(path, tally, URL_MASK)
+    return clean_values(path, rules, tally, URL_MASK)
 
 
 def clean_url(url: str, rules: Rules, tally: Tally, depth: int = 0) -> str:
     """A URL or URL reference; the same text when nothing is masked."""
-    if not looks_sensitive(url, rules) and "code" not in url and "@" not in url:
+    ruled = rules.ruled
+    if not (looks_sensitive(url, rules) or "code" in url or "@" in url) and (ruled is None or "?" not in url):
         return url
     prefix, rest = _user_hidden(url, tally)
     rest, hash_, fragment = rest.partition("#")
     path, mark, query = rest.partition("?")
     path = clean_path(path, rules, tally)
-    query = clean_query(query, rules, tally, depth)
+    query = clean_query(query, rules, tally, depth, ruled=ruled)
     if fragment:
         # Implicit-flow tokens (#access_token=..) and routes of single-page apps (#/path?token=..).
         route, inner, pairs = fragment.rpartition("?")
         if "=" in route:
-            route = clean_query(route, rules, tally, depth)
-        fragment = route + inner + clean_query(pairs, rules, tally, depth)
+            route = clean_query(route, rules, tally, depth, ruled=ruled)
+        fragment = route + inner + clean_query(pairs, rules, tally, depth, ruled=ruled if inner else None)
     return f"{prefix}{path}{mark}{query}{hash_}{fragment}"
 
 
-def clean_values(text: str, tally: Tally, mask: str) -> str:
+def clean_values(text: str, rules: Rules, tally: Tally, mask: str) -> str:
     """Text with every value masked that a detector knows."""
     data = encode(text)
-    if not value_in(data):
+    if not rules.prefilter.value_in(data):
         return text
     pieces, at = [], 0
-    for start, end, rule in find(data):
+    for start, end, rule in find(data, rules.prefilter.optional):
         tally.add(rule, decode(data[start:end]))
         pieces += [data[at:start], mask.encode()]
         at = end
