@@ -8,7 +8,7 @@ PROCESSES ?= 2
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrices check lint types imports format docs bench conformance foreign soak fuzz clean
+.PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ docs: $(VENV)/.dev ## write docs/settings.md anew from the table of settings
 bench: $(VENV)/.dev ## what redaction costs, and a captured request, beside bare and stock OpenTelemetry
 	$(BIN)/python benchmarks/redaction.py
 	$(BIN)/python benchmarks/overhead.py
+
+leaks: $(VENV)/.dev ## the leak matrix: planted secrets by door and by destination
+	PYTHONPATH=tests $(BIN)/python -m leaks
 
 conformance: foreign ## every scene on every server, and in every framework, with and without capture
 	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts tests/deployment $(PYTEST_ARGS)

@@ -201,6 +201,10 @@ def texts(draw: DrawFn, *, named: bool = False) -> str:
     return "\n".join([*draw(st.lists(_LINE, max_size=3)), line, *draw(st.lists(_LINE, max_size=3))])
 
 
+def _one_line(text: str) -> str:
+    return text.strip().replace("\r", " ").replace("\n", " ")
+
+
 @st.composite
 def headers(draw: DrawFn) -> list[tuple[str, str]]:
     """Field lines, one of which has a secret."""
@@ -216,7 +220,7 @@ def headers(draw: DrawFn) -> list[tuple[str, str]]:
         | st.builds(lambda entry, value: (f"x-{entry}".upper(), value), st.sampled_from(_ENTRIES), opaque)
         | st.builds(lambda name, url: (name, url), st.sampled_from(["Referer", "Location"]), urls())
         | st.builds(lambda value: ("x-note", value), evident)
-        | st.builds(lambda value: ("x-data", value), json_texts().map(lambda each: each.strip()))
+        | st.builds(lambda value: ("x-data", value), json_texts().map(_one_line))
     )  # fmt: skip
     return [*draw(st.lists(others, max_size=3)), line, *draw(st.lists(others, max_size=3))]
 

@@ -41,13 +41,11 @@ def body(data: bytes, content_type: str, coding: str | None = None) -> Body:
 
 
 def json_body(data: bytes) -> None:
-    """What is shown of JSON is JSON, has nothing under a sensitive name, and is not changed again."""
+    """What is shown of JSON is JSON, and has nothing under a sensitive name."""
     shown = body(data, "application/json").content
     if not isinstance(shown, str) or not _is_json(data):
         return
-    parsed = json.loads(shown)
-    _assert_masked(parsed)
-    assert body(shown.encode(), "application/json").content == shown
+    _assert_masked(json.loads(shown))
 
 
 def _is_json(data: bytes) -> bool:
@@ -91,12 +89,9 @@ def _assert_pairs_masked(text: str) -> None:
 
 
 def text_body(data: bytes) -> None:
-    """What is shown of other text is not changed again."""
+    """Other text is read or withheld."""
     for media_type in TEXTUAL:
-        shown = body(data, media_type).content
-        if isinstance(shown, str) and shown:
-            again = body(shown.encode("utf-8", "surrogatepass"), media_type)
-            assert again.content == shown, media_type
+        body(data, media_type)
 
 
 def text(data: bytes) -> None:

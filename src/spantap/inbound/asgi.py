@@ -101,9 +101,10 @@ class ASGIDoor:
             propagated = not fields or not _octets(fields).isdisjoint(names)
             passage = tap.open(
                 scope["method"],
-                functools.partial(_observe, scope),
-                scope if propagated else None,
+                _observe,
+                scope,
                 asgi_getter,
+                propagated=propagated,
             )
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("opening a request", error)

@@ -81,9 +81,10 @@ class WSGIDoor:
             propagated = not fields or not environ.keys().isdisjoint(_environ_keys(fields))
             passage = tap.open(
                 environ["REQUEST_METHOD"],
-                functools.partial(_observe, environ),
-                environ if propagated else None,
+                _observe,
+                environ,
                 wsgi_getter,
+                propagated=propagated,
             )
             if isinstance(passage, Session):
                 environ[SESSION] = passage
@@ -330,14 +331,31 @@ def _environ_keys(fields: frozenset[str]) -> frozenset[str]:
 
 
 def _headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
-    headers = [
-        (name[5:].replace("_", "-").lower(), str(value))
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    ]
+    known = _FIELDS.get
+    headers = []
+    for key, value in environ.items():
+        name = known(key)
+        if name is None:
+            name = _field(key)
+        if name:
+            headers.append((name, value if type(value) is str else str(value)))
     plain = (("content-type", environ.get("CONTENT_TYPE")), ("content-length", environ.get("CONTENT_LENGTH")))
     headers.extend((name, str(value)) for name, value in plain if value)
     return headers
+
+
+def _field(key: str) -> str:
+    """The header an environ's key is for; empty when it is for none."""
+    name = key[5:].replace("_", "-").lower() if key.startswith("HTTP_") else ""
+    if len(_FIELDS) < _REMEMBERED and len(key) <= _LONGEST_KEY:
+        _FIELDS[key] = name
+    return name
+
+
+# What `_field` has said, the first that came: strangers choose the names of headers.
+_FIELDS: Final[dict[str, str]] = {}
+_REMEMBERED: Final = 512
+_LONGEST_KEY: Final = 64
 
 
 def _content_length(environ: Mapping[str, Any]) -> int | None:

@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.semconv.attributes.user_agent_attributes import USER_AGENT_ORIGINAL
-from opentelemetry.trace import Link
+from opentelemetry.trace import Link, SpanContext, TraceState
 from opentelemetry.trace.status import Status
 
 from spantap.capture import raised
 from spantap.codec import names
 from spantap.codec.attributes import encode
 from spantap.model import Exchange
-from spantap.otel.exporter import CleanSpan, ExchangeAttributes, ExchangeSpan
+from spantap.otel.exporter import CleanEvent, CleanLink, CleanSpan, ExchangeAttributes, ExchangeSpan
 from spantap.otel.late import late_attributes
 from spantap.otel.who import who_hidden
 from spantap.policy.redact import MASK, Redactor, Tally
@@ -31,6 +32,7 @@ _PATHS: Final = frozenset({"url.path", "http.route"})
 _MESSAGE: Final = "exception.message"
 _RAISED: Final = frozenset({_MESSAGE, "exception.stacktrace"})
 _QUERIES: Final = frozenset({"url.query"})
+_MAY_HOLD_CODE: Final = _URLS | _QUERIES
 _HEADERS: Final = (names.HTTP_REQUEST_HEADER, names.HTTP_RESPONSE_HEADER)
 # Semantic conventions whose names sound sensitive and whose values are not.
 _VISIBLE: Final = frozenset({"session.id", "mcp.session.id", "aws.secretsmanager.secret.arn"})
@@ -39,14 +41,20 @@ _VISIBLE: Final = frozenset({"session.id", "mcp.session.id", "aws.secretsmanager
 class SpanCleaner:
     """Makes clean copies. Immutable, thread-safe."""
 
-    __slots__ = ("_redactor",)
+    __slots__ = ("_redactor", "_resource")
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
+        self._resource: tuple[Resource, Resource] | None = None
 
-    def copy(self, span: ReadableSpan) -> ReadableSpan:
-        """A span of somebody else's, cleaned; the span itself when it holds nothing to clean."""
-        attributes, tally = span.attributes or {}, Tally()
+    def copy(self, span: ReadableSpan, tally: Tally | None = None) -> ReadableSpan:
+        """A span of somebody else's, cleaned; the span itself when it holds nothing to clean.
+
+        Args:
+            span: the span, ended.
+            tally: knows secrets of the requests it belongs to.
+        """
+        attributes, tally = span.attributes or {}, tally or Tally()
         hidden = who_hidden(span.kind, attributes, self._redactor, tally)
         if not hidden and self._is_clean(span, attributes, tally):
             return span
@@ -73,7 +81,15 @@ class SpanCleaner:
             copy = self._cleaned(ExchangeSpan, span, ExchangeAttributes(exchange, theirs), tally)
         else:
             theirs = _without(theirs, hidden)
-            copy = _copied(ExchangeSpan, span, ExchangeAttributes(exchange, theirs), events, links)
+            copy = _copied(
+                ExchangeSpan,
+                span,
+                ExchangeAttributes(exchange, theirs),
+                events,
+                links,
+                context=self._context(span.context, tally),
+                resource=self._resource_of(span),
+            )
         copy.exchange, copy.others = exchange, theirs
         return copy
 
@@ -83,18 +99,23 @@ class SpanCleaner:
 
     def events(self, events: Sequence[Event], tally: Tally) -> Sequence[Event]:
         """Events with clean names and attributes."""
-        return [
-            Event(
-                self.name(event.name, tally),
-                self._attributes(event.attributes or {}, tally),
-                event.timestamp,
-            )
-            for event in events
-        ]
+        copies = []
+        for event in events:
+            attributes = self._attributes(event.attributes or {}, tally)
+            copy = CleanEvent(self.name(event.name, tally), attributes, event.timestamp)
+            copy.attributes_lost = event.dropped_attributes
+            copies.append(copy)
+        return copies
 
     def links(self, links: Sequence[Link], tally: Tally) -> Sequence[Link]:
         """Links with clean attributes."""
-        return [Link(link.context, self._attributes(link.attributes or {}, tally)) for link in links]
+        copies = []
+        for link in links:
+            context = self._context(link.context, tally)
+            copy = CleanLink(context, self._attributes(link.attributes or {}, tally))
+            copy.attributes_lost = link.dropped_attributes
+            copies.append(copy)
+        return copies
 
     def status(self, status: Status, tally: Tally) -> Status:
         """A status with a clean description."""
@@ -116,12 +137,43 @@ class SpanCleaner:
             self.links(span.links, tally),
             self.name(span.name, tally),
             self.status(span.status, tally),
+            self._context(span.context, tally),
+            self._resource_of(span),
         )
+
+    def _context(self, context: SpanContext, tally: Tally) -> SpanContext:
+        """Ids and flags as they are; the trace state, which is the client's, without secrets."""
+        told = _trace_state(context)
+        if not told or self._redactor.untouched(told, tally):
+            return context
+        # A trace state may have `[REDACTED]` for a value.
+        state = {key: str(self._value(key, value, tally)) for key, value in context.trace_state.items()}
+        return SpanContext(
+            context.trace_id,
+            context.span_id,
+            context.is_remote,
+            context.trace_flags,
+            TraceState(list(state.items())),
+        )
+
+    def _resource_of(self, span: ReadableSpan) -> Resource:
+        """What describes the service, without secrets; a process has one, so the last is remembered."""
+        resource, last = span.resource, self._resource
+        if last is None or last[0] is not resource:
+            attributes = self._attributes(resource.attributes, Tally())
+            same = attributes == dict(resource.attributes)
+            last = resource, resource if same else Resource(attributes, resource.schema_url)
+            self._resource = last
+        return last[1]
 
     def _is_clean(self, span: ReadableSpan, attributes: Mapping[str, Any], tally: Tally) -> bool:
         """Whether one look at everything a span holds, with these attributes, finds nothing to clean."""
+        if self._resource_of(span) is not span.resource:
+            return False
         texts = [span.name, span.status.description or ""]
         held = [attributes]
+        for context in (span.context, *(link.context for link in span.links)):
+            texts += _trace_state(context)
         for event in span.events:
             texts.append(event.name)
             held.append(event.attributes or {})
@@ -132,6 +184,8 @@ class SpanCleaner:
                 if name.startswith(_HEADERS):
                     return False
                 if isinstance(value, str):
+                    if name in _MAY_HOLD_CODE and "code" in value:
+                        return False  # of OAuth, perhaps: no other rule asks for the names beside it
                     texts.append(value)
                 elif isinstance(value, Sequence):
                     texts += [item for item in value if isinstance(item, str)]
@@ -170,7 +224,7 @@ class SpanCleaner:
         if name in _QUERIES:
             return redactor.query(value, tally)
         if name in _URLS:
-            return redactor.url(value, tally)
+            return redactor.text(redactor.url(value, tally), tally)  # its host may be a secret, too
         return redactor.text(value, tally)
 
 
@@ -179,6 +233,12 @@ def _without(attributes: Mapping[str, Any], hidden: Mapping[str, Any]) -> Mappin
     if not hidden:
         return attributes
     return {name: value for name, value in {**attributes, **hidden}.items() if value is not None}
+
+
+def _trace_state(context: SpanContext | None) -> list[str]:
+    if context is None or not context.trace_state:
+        return []
+    return [f"{key}={value}" for key, value in context.trace_state.items()]
 
 
 def _says_no_more(span: ReadableSpan, theirs: Mapping[str, Any], exchange: Exchange) -> bool:
@@ -200,13 +260,15 @@ def _copied(
     links: Sequence[Link],
     name: str | None = None,
     status: Status | None = None,
+    context: SpanContext | None = None,
+    resource: Resource | None = None,
 ) -> Copy:
     """A copy with these parts; the rest is taken as it is."""
     copy = kind(
         name=name or span.name,
-        context=span.get_span_context(),
+        context=context or span.get_span_context(),
         parent=span.parent,
-        resource=span.resource,
+        resource=resource or span.resource,
         attributes=attributes,
         events=events,
         links=links,
@@ -216,5 +278,5 @@ def _copied(
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
-    copy.attributes_lost = span.dropped_attributes
+    copy.lost_as(span)
     return copy

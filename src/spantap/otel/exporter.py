@@ -8,9 +8,9 @@ from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, Va
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import SERVICE_NAME
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
+from opentelemetry.trace import Link, SpanKind, format_span_id, format_trace_id
 
 from spantap.codec import names
 from spantap.codec.attributes import SpanFacts, decode, encode
@@ -25,14 +25,60 @@ class CleanSpan(ReadableSpan):
     """A clean copy of an ended span.
 
     Attributes:
-        attributes_lost: attributes the span itself had lost to its limits.
+        attributes_lost, events_lost, links_lost: what the span itself had lost to its limits.
+    """
+
+    attributes_lost = events_lost = links_lost = 0
+
+    def lost_as(self, span: ReadableSpan) -> None:
+        """Take over what another span has counted as lost."""
+        self.attributes_lost = span.dropped_attributes
+        self.events_lost = span.dropped_events
+        self.links_lost = span.dropped_links
+
+    @property
+    def dropped_attributes(self) -> int:
+        """As the span itself counted them."""
+        return self.attributes_lost
+
+    @property
+    def dropped_events(self) -> int:
+        """As the span itself counted them."""
+        return self.events_lost
+
+    @property
+    def dropped_links(self) -> int:
+        """As the span itself counted them."""
+        return self.links_lost
+
+
+class CleanEvent(Event):
+    """A clean copy of an event.
+
+    Attributes:
+        attributes_lost: attributes the event itself had lost to its limits.
     """
 
     attributes_lost = 0
 
     @property
     def dropped_attributes(self) -> int:
-        """As the span itself counted them."""
+        """As the event itself counted them."""
+        return self.attributes_lost
+
+
+class CleanLink(Link):
+    """A clean copy of a link.
+
+    Attributes:
+        attributes_lost: attributes the link itself had lost to its limits.
+    """
+
+    attributes_lost = 0
+
+    @property
+    def dropped_attributes(self) -> int:
+        """As the link itself counted them."""
         return self.attributes_lost
 
 

@@ -13,15 +13,6 @@ from typing import Any, Final
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.sampling import (
-    ALWAYS_OFF,
-    ALWAYS_ON,
-    DEFAULT_OFF,
-    DEFAULT_ON,
-    ParentBasedTraceIdRatio,
-    Sampler,
-    TraceIdRatioBased,
-)
 from opentelemetry.trace import Span
 from opentelemetry.util.types import Attributes
 
@@ -29,7 +20,6 @@ from spantap.model import Exchange, Observation
 from spantap.otel.live import metadata_of
 from spantap.otel.start import StartAttributes, user_agent_attributes
 
-_FEW: Final = 64  # a live span holds fewer, unless the app adds many
 _MADE: Final = "made"
 
 
@@ -79,32 +69,10 @@ class LateAttributes(BoundedAttributes):
         return True
 
 
-def looks_at_attributes(sampler: object) -> bool:
-    """Whether a sampler may want to see the attributes of a span; the standard ones do not."""
-    if isinstance(sampler, (ParentBasedTraceIdRatio, TraceIdRatioBased)):
-        return type(sampler) not in (ParentBasedTraceIdRatio, TraceIdRatioBased)
-    return not any(sampler is each for each in _BLIND)
-
-
-_BLIND: Final[tuple[Sampler, ...]] = (ALWAYS_ON, ALWAYS_OFF, DEFAULT_ON, DEFAULT_OFF)
-
-
-def put_late(span: Span, start: StartAttributes) -> LateAttributes | None:
-    """Give a span that was begun without attributes those it starts with.
-
-    Returns:
-        What makes them; None when they had to be made at once, because the SDK is not built as we
-        know it or has limits they may not fit in.
-    """
-    held: Any = getattr(span, "_attributes", None)  # the SDK has no way to hand in a mapping of one's own
-    if type(held) is BoundedAttributes and not held and held.max_value_len is None:
-        most = held.maxlen
-        if most is None or most >= _FEW:
-            late = LateAttributes(start, most)
-            span._attributes = late  # type: ignore[attr-defined]
-            return late
-    span.set_attributes(start)
-    return None
+def late_of(span: Span) -> LateAttributes | None:
+    """What makes the attributes of a span, if they are made when somebody looks."""
+    held = getattr(span, "_attributes", None)
+    return held if isinstance(held, LateAttributes) else None
 
 
 def late_attributes(span: ReadableSpan) -> Attributes:

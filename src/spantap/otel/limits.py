@@ -74,7 +74,8 @@ def within(span: ReadableSpan, limits: AttributeLimits) -> ReadableSpan:
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
-    copy.attributes_lost = span.dropped_attributes + len(attributes.keys() - kept.keys())
+    copy.lost_as(span)
+    copy.attributes_lost += len(attributes.keys() - kept.keys())
     return copy
 
 

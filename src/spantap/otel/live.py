@@ -94,15 +94,10 @@ def write_exception(span: Span, seen: Observation, stacktrace: str, pipeline: Pi
     """
     kind = pipeline.clean_name(seen.error_type or "", tally)
     message = pipeline.clean_message(seen.error_message or "", tally)
-    span.add_event(
-        "exception",
-        {
-            "exception.type": kind,
-            "exception.message": message,
-            "exception.stacktrace": pipeline.clean_stacktrace(stacktrace, tally),
-            "exception.escaped": "True",
-        },
-    )
+    stacktrace = pipeline.clean_stacktrace(stacktrace, tally)
+    event = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stacktrace}
+    said = {name: text for name, text in event.items() if text or name == "exception.message"}
+    span.add_event("exception", {**said, "exception.escaped": "True"})
     span.set_status(Status(StatusCode.ERROR, f"{kind.rpartition('.')[2]}: {message}"))
 
 

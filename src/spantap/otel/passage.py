@@ -6,20 +6,58 @@ trace, or each would begin one of its own. A `Session` is one that is looked at 
 
 from __future__ import annotations
 
-from contextvars import Token
+from contextvars import ContextVar, Token
+from typing import Any, Final
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 
 from spantap.otel.current import CURRENT, NOBODY, Current
 
-Tokens = tuple[Token[Current], Token[Context] | None]
+
+def _where_contexts_are() -> ContextVar[Context]:
+    """The variable behind `attach` and `detach`, which take three calls each to find it."""
+    token = otel_context.attach(otel_context.get_current())
+    otel_context.detach(token)
+    return token.var
+
+
+_CONTEXT: Final = _where_contexts_are()
+current_context: Final = _CONTEXT.get
 
 
 class Passage:
     """Puts a request's context around the code of the app. Used by one request at a time."""
 
-    __slots__ = ("_context", "_current")
+    __slots__ = ("_context",)
+
+    def __init__(self, context: Context | None) -> None:
+        """Args:
+        context: what is to be current; None leaves it as it is.
+        """
+        self._context = context
+
+    def enter(self) -> Any:
+        """Make the request's span current, for the code that runs next; what `leave` is to be given."""
+        context = self._context
+        return None if context is None else _CONTEXT.set(context)
+
+    def leave(self, token: Any) -> None:
+        """Undo `enter`; what the app has made current since is current again at the next `enter`."""
+        if token is None:
+            return
+        context = _CONTEXT.get()
+        try:
+            _CONTEXT.reset(token)
+        except ValueError:
+            return  # closed from another context, which `enter` has not touched
+        self._context = context
+
+
+class PassageWithCurrent(Passage):
+    """One that says as well what `current()` gives."""
+
+    __slots__ = ("_current",)
 
     def __init__(self, context: Context | None, current: Current = NOBODY) -> None:
         """Args:
@@ -29,19 +67,15 @@ class Passage:
         self._context = context
         self._current = current
 
-    def enter(self) -> Tokens:
-        """Make span and `current()` those of this request, for the code that runs next."""
-        token = None if self._context is None else otel_context.attach(self._context)
-        return CURRENT.set(self._current), token
+    def enter(self) -> tuple[Token[Current], Any]:
+        """Make span and `current()` those of this request; what `leave` is to be given."""
+        return CURRENT.set(self._current), super().enter()
 
-    def leave(self, tokens: Tokens) -> None:
-        """Undo `enter`; what the app has made current since is current again at the next `enter`."""
-        current, token = tokens
+    def leave(self, token: tuple[Token[Current], Any]) -> None:
+        """Undo `enter`."""
+        current, inner = token
         try:
             CURRENT.reset(current)
         except ValueError:
-            return  # closed from another context, which `enter` has not touched
-        if token is not None:
-            var = token.var  # what `get_current` and `detach` do, without looking for it
-            self._context = var.get()
-            var.reset(token)
+            return
+        super().leave(inner)

@@ -144,12 +144,31 @@ class CaptureProcessor(SpanProcessor):
         copy = self._cleaner.copy_with(span, exchange, tally)
         self._offer(copy, exchange=True, sampled=exchange.sampled)
 
-    def emit_plain(self, span: ReadableSpan) -> None:
-        """Queue the clean copy of a span without an exchange wherever all spans go."""
+    def emit_plain(self, span: ReadableSpan, tally: Tally | None = None) -> None:
+        """Queue the clean copy of a span without an exchange wherever all spans go.
+
+        Args:
+            span: the span, ended.
+            tally: knows the secrets it may quote; found out when None.
+        """
         context = span.get_span_context()
         if self._exchanges_only or context is None or not context.trace_flags.sampled:
             return
-        self._offer(self._cleaner.copy(span), exchange=False, sampled=True)
+        known = self._known_about(span) if tally is None else tally
+        self._offer(self._cleaner.copy(span, known), exchange=False, sampled=True)
+
+    def _known_about(self, span: ReadableSpan) -> Tally:
+        """What is secret in the requests a failed span may quote: those of its trace that are open.
+
+        An exception is likely to quote what was asked. Spans that do not fail are left out: to look
+        for this costs as much as to clean the request.
+        """
+        tally, context = Tally(), span.context
+        if context is not None and (span.events or span.status.description):
+            for session in list(self.sessions.values()):
+                if session.context.trace_id == context.trace_id:
+                    session.learn(tally)
+        return tally
 
     def _offer(self, span: ReadableSpan, *, exchange: bool, sampled: bool) -> None:
         wanted = [

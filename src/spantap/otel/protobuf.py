@@ -133,38 +133,40 @@ def _attributes(tag: int, attributes: Mapping[str, Any]) -> bytes:
     """``KeyValue`` messages, each behind the tag."""
     first = _SMALL[tag]
     parts: list[bytes] = []
+    put = parts.append
     for name, value in attributes.items():
         kind = type(value)
         if kind is str:
-            pair = _short(name, value) if len(value) <= _SHORT else _pair(name, _string(value))
+            put(_short(first, name, value) if len(value) <= _SHORT else _pair(first, name, _string(value)))
         elif kind is tuple and len(value) == 1 and type(value[0]) is str and len(value[0]) <= _SHORT:
-            pair = _short_list(name, value[0])
+            put(_short_list(first, name, value[0]))
+        elif kind is int:
+            put(_pair(first, name, b"\x18" + _varint(value & 0xFFFFFFFFFFFFFFFF)))
         else:
-            pair = _pair(name, _value(value))
-        parts += (first, pair)
+            put(_pair(first, name, _value(value)))
     return b"".join(parts)
 
 
 # Most of what spans say is the same from one to the next: what hosts, methods and headers are.
 @lru_cache(maxsize=512)
-def _short(name: str, text: str) -> bytes:
-    return _pair(name, _string(text))
+def _short(first: bytes, name: str, text: str) -> bytes:
+    return _pair(first, name, _string(text))
 
 
 @lru_cache(maxsize=512)
-def _short_list(name: str, text: str) -> bytes:
-    return _pair(name, _value((text,)))
+def _short_list(first: bytes, name: str, text: str) -> bytes:
+    return _pair(first, name, _value((text,)))
 
 
-def _pair(name: str, encoded: bytes) -> bytes:
-    """The length of a ``KeyValue``, and its key and value behind it."""
+def _pair(first: bytes, name: str, encoded: bytes) -> bytes:
+    """A tag, the length of a ``KeyValue``, and its key and value behind it."""
     key = _key(name)
     # The key, then tag 2 and the length of the value.
     length = len(key) + 2 + len(encoded)
     if length < 128:
-        return _SMALL[length] + key + b"\x12" + _SMALL[len(encoded)] + encoded
+        return b"".join((first, _SMALL[length], key, b"\x12", _SMALL[len(encoded)], encoded))
     size = _varint(len(encoded))
-    return b"".join((_varint(length - 1 + len(size)), key, b"\x12", size, encoded))
+    return b"".join((first, _varint(length - 1 + len(size)), key, b"\x12", size, encoded))
 
 
 @lru_cache(maxsize=1024)  # attribute names come from few sources; header names are bounded by this

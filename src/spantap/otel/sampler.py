@@ -37,13 +37,14 @@ _GROUP: Final = "opentelemetry_traces_sampler"
 
 
 class GuardedSampler(Sampler):
-    """A sampler whose failure does not fail the request: the SDK lets its exceptions reach the app."""
+    """A sampler whose failure does not fail the request: the SDK lets its exceptions reach the app.
+
+    Attributes:
+        inner: decides, as long as it does not raise; then the span is not sampled.
+    """
 
     def __init__(self, inner: Sampler) -> None:
-        """Args:
-        inner: decides, as long as it does not raise; then the span is not sampled.
-        """
-        self._inner = inner
+        self.inner = inner
 
     def should_sample(
         self,
@@ -57,7 +58,7 @@ class GuardedSampler(Sampler):
     ) -> SamplingResult:
         """The inner sampler's decision."""
         try:
-            return self._inner.should_sample(
+            return self.inner.should_sample(
                 parent_context, trace_id, name, kind, attributes, links, trace_state
             )
         except Exception as error:  # noqa: BLE001 - see the class
@@ -66,7 +67,7 @@ class GuardedSampler(Sampler):
 
     def get_description(self) -> str:
         """The inner sampler's."""
-        return f"Guarded({self._inner.get_description()})"
+        return f"Guarded({self.inner.get_description()})"
 
 
 def make_sampler(argument: str | None = None) -> Sampler:

@@ -25,9 +25,9 @@ from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
 from spantap.model import Exchange, Observation
 from spantap.otel.current import NOBODY, Current
-from spantap.otel.late import LateAttributes
+from spantap.otel.late import late_of
 from spantap.otel.live import full_attributes, plain_attributes, write_exception
-from spantap.otel.passage import Passage
+from spantap.otel.passage import PassageWithCurrent
 from spantap.otel.tracing import SCHEMA_URL, SCOPE
 from spantap.policy.decide import Drop, decide
 from spantap.policy.redact import Tally
@@ -48,7 +48,7 @@ class Outcome:
     tally: Tally
 
 
-class Session(Passage):
+class Session(PassageWithCurrent):
     """See the module. Everything public here is for the doors.
 
     Attributes:
@@ -57,9 +57,9 @@ class Session(Passage):
         span: the SERVER span of the request.
         owned: the span is ours to end.
         captured: the exchange is wanted; when False only the span is kept right.
+        data_attribute: of a framework's request, that holds facts of the app's own.
         complete: set by the door: fills in what is cheaper to find out at the end (headers,
             route); called before the exchange is made, perhaps on the finisher's thread.
-        late: set by the tap: the attributes of the live span, if they are made when asked for.
     """
 
     __slots__ = (
@@ -67,6 +67,7 @@ class Session(Passage):
         "_early",
         "_ended",
         "_enriches",
+        "_late",
         "_lock",
         "_outcome",
         "_parent",
@@ -76,7 +77,7 @@ class Session(Passage):
         "captured",
         "complete",
         "context",
-        "late",
+        "data_attribute",
         "owned",
         "request",
         "response",
@@ -101,16 +102,16 @@ class Session(Passage):
         self.span = span
         self.owned = owned
         self.captured = captured
+        self.data_attribute = tap.data_attribute
         self.context = span.get_span_context()
         self.complete: Callable[[], None] | None = None
-        self.late: LateAttributes | None = None
+        self._late = late_of(span)
         self._parent = parent
         self._enriches = tap.enriches(span, owned=owned)
         limits = tap.limits
         self.request = BodyRecorder(limits.collect_request if captured else 0)
         self.response = BodyRecorder(limits.collect_response if captured else 0)
-        # Reentrant: a signal handler that ends the process may come in the middle of our own work.
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # reentrant: a signal handler may come in between
         self._outcome: Outcome | None = None
         self._early: Outcome | None = None
         self._ended: ReadableSpan | None = None
@@ -128,11 +129,6 @@ class Session(Passage):
 
     def __reduce__(self) -> tuple[type[None], tuple[()]]:
         return type(None), ()
-
-    @property
-    def data_attribute(self) -> str:
-        """The attribute of a framework's request that holds facts of the app's own."""
-        return self._tap.data_attribute
 
     @property
     def done(self) -> bool:
@@ -201,6 +197,11 @@ class Session(Passage):
             self._tap.finisher.run(self._completion())
         else:
             self._completion()()
+
+    def learn(self, tally: Tally) -> None:
+        """Note what is secret in the request as far as it was read, for texts that may quote it."""
+        self._completed()
+        self._tap.pipeline.learn(replace(self.seen, request_body=self.request.collected()), tally)
 
     # The processor's side, perhaps on another thread --------------------------------------------
 
@@ -346,6 +347,8 @@ class Session(Passage):
             if seen.route:
                 span.update_name(f"{self._tap.method_name(seen.method)} {seen.route}")
             if seen.error_type is not None:
+                if isinstance(exchange, Drop):
+                    self.learn(outcome.tally)  # not kept, so nobody has looked for its secrets
                 write_exception(span, seen, self._stacktrace or "", self._tap.pipeline, outcome.tally)
             elif seen.status is not None and seen.status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
@@ -353,7 +356,7 @@ class Session(Passage):
             report("writing on a span", error)
 
     def _said_late(self, exchange: Exchange | Drop) -> bool:
-        late, self.late = self.late, None
+        late, self._late = self._late, None
         return late is not None and isinstance(exchange, Exchange) and late.settle(exchange, self.seen)
 
     def _emit(self, span: ReadableSpan | Callable[[], ReadableSpan], outcome: Outcome) -> None:
@@ -372,7 +375,10 @@ class Session(Passage):
                     tap.instruments.record(exchange)
                 tap.processor.emit(span() if callable(span) else span, exchange, outcome.tally)
             elif self.context.trace_flags.sampled:
-                tap.processor.emit_plain(span() if callable(span) else span)
+                plain = span() if callable(span) else span
+                if not self.owned and (plain.events or plain.status.description):
+                    self.learn(outcome.tally)  # somebody else's exception, as it is
+                tap.processor.emit_plain(plain, outcome.tally)
         finally:
             tap.count(exchange)  # now: whoever waits for open requests to end wants them queued
 

@@ -29,20 +29,24 @@ from spantap.policy.pipeline import Pipeline
 from spantap.policy.redact import Tally
 from spantap.policy.well_formed import well_formed
 
+Observe = Callable[[Any, int], Observation]
+
 
 class StartAttributes(Mapping[str, Any]):
     """What `start_attributes` makes, made when somebody looks. Used by one request."""
 
-    __slots__ = ("_made", "_observe", "_pipeline", "_seen", "start")
+    __slots__ = ("_made", "_observe", "_pipeline", "_place", "_seen", "start")
 
-    def __init__(self, observe: Callable[[int], Observation], start: int, pipeline: Pipeline) -> None:
+    def __init__(self, observe: Observe, place: Any, start: int, pipeline: Pipeline) -> None:
         """Args:
         observe: makes the observation of the request, from the time it began.
+        place: where it finds it: scope or environ.
         start: that time, in nanoseconds since the epoch.
         pipeline: cleans what the client chose.
         """
         self.start = start
         self._observe = observe
+        self._place = place
         self._pipeline = pipeline
         self._seen: Observation | None = None
         self._made: dict[str, Any] | None = None
@@ -52,7 +56,7 @@ class StartAttributes(Mapping[str, Any]):
         """What is known of the request; the same object each time."""
         seen = self._seen
         if seen is None:
-            seen = self._seen = self._observe(self.start)
+            seen = self._seen = self._observe(self._place, self.start)
             seen.path = well_formed(seen.path)
             self._pipeline.prepare()
         return seen

@@ -7,17 +7,17 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from opentelemetry import context as otel_context
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import Span, SpanContext, SpanKind
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
 from spantap.capture.limits import CaptureLimits
 from spantap.codec.attributes import KNOWN_METHODS
@@ -25,15 +25,15 @@ from spantap.guard import logger, report
 from spantap.model import Exchange, Observation
 from spantap.otel.attach import is_span_of
 from spantap.otel.budget import Budget
+from spantap.otel.current import CURRENT, NOBODY
 from spantap.otel.finisher import Finisher
 from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
 from spantap.otel.instruments import Instruments
-from spantap.otel.late import put_late
-from spantap.otel.passage import Passage
+from spantap.otel.passage import Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.session import Session
-from spantap.otel.start import StartAttributes
+from spantap.otel.start import Observe, StartAttributes
 from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
 from spantap.policy.identify import Identifier, IdentityOptions
@@ -149,6 +149,7 @@ class Tap:
 
     def _bound(self, tracing: Tracing) -> Tracing:
         if not tracing.own:
+            tracing = replace(tracing, starter=None)  # its spans are for others as well
             self.processor.leave_spans_to_the_app()
         logger.debug("tracing with a provider of %s", "spantap's own" if tracing.own else "the app's")
         self._tracing = tracing
@@ -175,22 +176,24 @@ class Tap:
         return self.tracing.service
 
     def open(
-        self, method: str, observe: Callable[[int], Observation], carrier: Any, getter: Getter[Any]
+        self, method: str, observe: Observe, place: Any, getter: Getter[Any], *, propagated: bool
     ) -> Passage | None:
         """What a request that has just arrived needs from us.
 
         Args:
             method: its method.
-            observe: tells what else is known of it, from the time it began; not called when nobody
-                wants to know.
-            carrier, getter: where its trace context is read from; a carrier of None has none.
+            observe: tells what else is known of it, from its place and the time it began; not called
+                when nobody wants to know.
+            place: its scope or environ.
+            getter: reads its trace context from there.
+            propagated: there may be one.
 
         Returns:
             A `Session`; a mere `Passage` when nothing is to be kept of it; None when nothing is to
             be done with it at all, or when opening failed, which is reported and counted.
         """
         try:
-            return self._opened(method, observe, carrier, getter)
+            return self._opened(method, observe, place, getter, propagated)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("opening a request", error)
             with self._count_lock:
@@ -198,46 +201,55 @@ class Tap:
             return None
 
     def _opened(
-        self, method: str, observe: Callable[[int], Observation], carrier: Any, getter: Getter[Any]
+        self, method: str, observe: Observe, place: Any, getter: Getter[Any], propagated: bool
     ) -> Passage | None:
-        attributes = StartAttributes(observe, time.time_ns(), self.pipeline)
-        context = otel_context.get_current()
+        attributes = StartAttributes(observe, place, time.time_ns(), self.pipeline)
+        context = current_context()
+        parent = None
         if context:  # mostly there is nothing around a request
             if not is_http_instrumentation_enabled():
                 return None
             current = trace.get_current_span(context)
             if current.is_recording() and self._is_of(current, attributes.seen):
                 return self._joined(current, attributes.seen)
-        if carrier is not None:
-            context = propagate.extract(carrier, context=context, getter=getter)
-        tracing = self.tracing
-        late = tracing.own and not tracing.looked_at and self.processor.alone(tracing.provider)
-        span = tracing.tracer.start_span(
-            self.method_name(method),
-            context=context,
-            kind=SpanKind.SERVER,
-            attributes=None if late else attributes,
-            start_time=attributes.start,
-        )
-        made = span.get_span_context()
-        if not made.is_valid:
-            return None  # OTEL_SDK_DISABLED, or a tracer that is switched off
+        if propagated:
+            context = propagate.extract(place, context=context, getter=getter)
+        if context:
+            parent = trace.get_current_span(context).get_span_context()
+            parent = parent if parent.is_valid else None
+        span = self._started(method, context, parent, attributes)
+        if span is None:
+            return None
         inside = trace.set_span_in_context(span, context)
         if not span.is_recording():
-            reason = self._why_unrecorded(made, attributes)
+            reason = self._why_unrecorded(span, attributes)
             if reason is not None:
                 with self._count_lock:
                     self._counts[reason] += 1
-                return Passage(inside)
+                return Passage(inside) if CURRENT.get() is NOBODY else PassageWithCurrent(inside)
         seen = attributes.seen
         captured = self.selection.wants_request(seen)
-        parent = trace.get_current_span(context).get_span_context() if context else None
-        session = self._session(
-            self, seen, span, owned=True, captured=captured, parent=parent, context=inside
+        return self._begun(
+            self._session(self, seen, span, owned=True, captured=captured, parent=parent, context=inside)
         )
-        if late and span.is_recording():
-            session.late = put_late(span, attributes)
-        return self._begun(session)
+
+    def _started(
+        self, method: str, context: Context, parent: SpanContext | None, attributes: StartAttributes
+    ) -> Span | None:
+        """A span of ours; None when tracing is switched off."""
+        tracing = self._tracing or self.tracing
+        starter = tracing.starter
+        if starter is None or not self.processor.alone(tracing.provider):
+            span = tracing.tracer.start_span(
+                self.method_name(method), context, SpanKind.SERVER, attributes, start_time=attributes.start
+            )
+            return span if span.get_span_context().is_valid else None
+        made = starter.context(parent)
+        if made is None:
+            return None
+        if not made.trace_flags & TraceFlags.SAMPLED:
+            return NonRecordingSpan(made)
+        return starter.recorded(self.method_name(method), made, parent, attributes)
 
     def _is_of(self, span: Span, seen: Observation) -> bool:
         return is_span_of(span, seen.method, seen.path, seen.client_port, self.processor.sessions)
@@ -249,9 +261,9 @@ class Tap:
         parent = getattr(span, "parent", None)
         return self._begun(self._session(self, seen, span, owned=False, captured=True, parent=parent))
 
-    def _why_unrecorded(self, context: SpanContext, attributes: StartAttributes) -> str | None:
+    def _why_unrecorded(self, span: Span, attributes: StartAttributes) -> str | None:
         """Why nothing is kept of a request whose span is not recorded; None when something is."""
-        if not (context.trace_flags.sampled or self.processor.takes_unsampled):
+        if not (self.processor.takes_unsampled or span.get_span_context().trace_flags.sampled):
             return "unsampled"
         seen = attributes.seen
         return None if self.selection.wants_request(seen) else "not_selected"

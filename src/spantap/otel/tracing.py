@@ -17,7 +17,7 @@ from opentelemetry.trace import ProxyTracerProvider, Tracer
 from spantap.guard import logger
 from spantap.otel import sampler
 from spantap.otel.ids import PrivateRandomIds
-from spantap.otel.late import looks_at_attributes
+from spantap.otel.starting import Starter, starter_of
 from spantap.version import __version__
 
 SCOPE: Final = "spantap"
@@ -33,7 +33,7 @@ class Tracing:
         tracer: starts our spans.
         provider: where it came from.
         own: the provider is ours, so its spans reach only our processor.
-        looked_at: the sampler may want to see a span's attributes before it begins.
+        starter: begins our spans in the tracer's place, as long as nobody but us is told of them.
         resource: what describes the service; for spans we make ourselves.
         service: its ``service.name``.
         propagation_fields: lower-case names of the headers that carry trace context; empty when
@@ -43,7 +43,7 @@ class Tracing:
     tracer: Tracer
     provider: trace.TracerProvider
     own: bool
-    looked_at: bool
+    starter: Starter | None
     resource: Resource
     service: str | None
     propagation_fields: frozenset[str]
@@ -72,11 +72,12 @@ def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None)
     if not isinstance(resource, Resource):
         resource = _resource()
     service = resource.attributes.get(SERVICE_NAME)
+    tracer = found.get_tracer(SCOPE, __version__, schema_url=SCHEMA_URL)
     return Tracing(
-        tracer=found.get_tracer(SCOPE, __version__, schema_url=SCHEMA_URL),
+        tracer=tracer,
         provider=found,
         own=own,
-        looked_at=looks_at_attributes(getattr(found, "sampler", None)),
+        starter=starter_of(tracer),
         resource=resource,
         service=None if service is None else str(service),
         propagation_fields=frozenset(each.lower() for each in propagate.get_global_textmap().fields),

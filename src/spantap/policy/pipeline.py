@@ -124,14 +124,24 @@ class Pipeline:
             return named(text)
         return well_formed(self._redactor.text(text, tally))
 
+    @property
+    def _silent(self) -> bool:
+        """Whether nothing of what was said is captured; then exceptions, which quote it, stay silent, too."""
+        options = self._options
+        return not (options.headers or options.query or self._request_limits.max_bytes)
+
     def clean_message(self, text: str, tally: Tally) -> str:
-        """An exception's message without secrets."""
+        """An exception's message without secrets; empty when nothing of what was said is captured."""
+        if self._silent:
+            return ""
         if self._redactor.allows:
             return MASK if text else text
         return well_formed(raised.shown(self._redactor.text(text, tally), raised.MESSAGE_MAX))
 
     def clean_stacktrace(self, text: str, tally: Tally) -> str:
-        """A traceback without secrets."""
+        """A traceback without secrets; empty when nothing of what was said is captured."""
+        if self._silent:
+            return ""
         if self._redactor.allows:
             text = raised.places_of(text)
         return well_formed(raised.shown(self._redactor.text(text, tally), raised.STACKTRACE_MAX))
@@ -139,6 +149,18 @@ class Pipeline:
     def suspects(self, text: str) -> bool:
         """Whether a text has to be cleaned, or is not well-formed: a quick look that errs on yes."""
         return not text.isascii() or self._redactor.suspects(text)
+
+    def learn(self, seen: Observation, tally: Tally) -> None:
+        """Note the secrets of a request that is not to be kept, or not over yet.
+
+        Args:
+            seen: the request, as far as it was seen; not changed.
+            tally: remembers them.
+        """
+        redactor, _ = self._redactor.of(seen.path, seen.route)
+        redactor.query(seen.query, tally)
+        redactor.header_pairs(seen.request_headers, tally)
+        _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
 
     def run(self, seen: Observation, tally: Tally | None = None) -> Exchange:
         """The clean exchange of an observation.
@@ -179,7 +201,11 @@ class Pipeline:
         error = None
         if seen.error_type is not None:
             # Last, so that every value masked above is known and leaves this text too.
-            message = None if seen.error_message is None else self.clean_message(seen.error_message, tally)
+            if not (options.headers and options.query):
+                unshown = Tally()
+                self.learn(seen, unshown)  # what is not captured may be quoted all the same
+                tally.secrets |= unshown.secrets
+            message = self.clean_message(seen.error_message or "", tally) or None
             error = Error(self.clean_name(seen.error_type, tally), message)
         elif seen.status is not None and seen.status >= 500:
             error = Error(str(seen.status))  # as the conventions want it; there is no exception to name

@@ -107,6 +107,7 @@ HINT: Final = "|".join(
         rf"(?:^|[^0-9.]|[^0-9]\.)[2-9](?:{_GAP}{{0,3}}[0-9]){{12}}",
         _IBAN,
         r":(?:\\*/){2}[^\s\"'<>]*@",  # user:password@ in a URL: masked by `text` and `url`
+        r"[?&#]code=",  # of OAuth, if the names beside it say so
     ]
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Final
 
-from spantap.policy.redact.echo import clean_echoes
+from spantap.policy.redact.echo import clean_echoes, scrub
 from spantap.policy.redact.form import clean_fields, clean_pairs, looks_sensitive
 from spantap.policy.redact.hashing import Hasher
 from spantap.policy.redact.headers import clean_headers, plain_values
@@ -19,7 +19,7 @@ from spantap.policy.redact.ruled import ADDRESS_RULES, RuleBook, Ruled
 from spantap.policy.redact.ruled_headers import ruled_headers
 from spantap.policy.redact.rules import DEEPEST, Rules, compile_names
 from spantap.policy.redact.tally import MASK, Tally
-from spantap.policy.redact.text import clean_text, scrub
+from spantap.policy.redact.text import clean_text
 from spantap.policy.redact.url import clean_path, clean_query, clean_url
 from spantap.policy.redact.user_rules import Rule
 from spantap.policy.withheld import Withheld

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -124,8 +125,18 @@ def _clean_plain(name: str, value: str, rules: Rules, tally: Tally) -> str:
     return rules.value(value, tally, 0, MASK)
 
 
+def _password(basic: str) -> str:
+    """What stands behind the user's name in a credential of RFC 7617; empty when it is none."""
+    try:
+        return binascii.a2b_base64(basic.strip() + "==").decode("utf-8", "replace").partition(":")[2]
+    except (binascii.Error, ValueError):
+        return ""
+
+
 def _credential(kind: str, value: str, tally: Tally) -> str:
     scheme, space, rest = value.partition(" ")
+    if scheme.lower() == "basic":
+        tally.remember(_password(rest))
     if space and kind == "authorization" and scheme.lower() in _SCHEMES:
         if rest != MASK:
             tally.add("header", rest.strip())
@@ -137,6 +148,8 @@ def _credential(kind: str, value: str, tally: Tally) -> str:
 def clean_cookie(part: str, tally: Tally) -> str:
     """One ``name=value``; a value without a name is all value."""
     name, equals, value = part.partition("=")
+    if "," in name:  # two Cookie lines as WSGI servers join them, the first without a name
+        name = f"{MASK},{name.rpartition(',')[2]}"
     secret = value if equals else name
     if secret.strip() in ("", MASK, URL_MASK):
         return part

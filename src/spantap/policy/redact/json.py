@@ -38,6 +38,7 @@ _NAMING: Final = (
     "Key",
     "n",
     "k",
+    "path",
 )
 _NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
 

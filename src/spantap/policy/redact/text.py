@@ -26,10 +26,11 @@ _PAIR = compile_bytes(
     rf"({_NAME}(?:[ \t]{_NAME}){{0,2}})(?:{_QUOTES})?\]?[ \t]*(=>|->|:=|!?={{1,3}}|:)[ \t]*"
 )
 # No separator between them: token "value", --token value, ('token', 'value') as in reprs of header
-# lists, <add key="token" value="value"/>. Groups come in twos: name, beginning of the value.
+# lists, .netrc, <add key="token" value="value"/>. Groups come in twos: name, beginning of the value.
 _BARE = compile_bytes(
     rf"({_NAME})[ \t]+({_QUOTES})"
     r"|--([A-Za-z][A-Za-z0-9_.-]*)[ \t]+([^-\s])"
+    r"|machine\s+[^\s]+\s+login\s+[^\s]+\s+(password)\s+([^\s])"
     rf"|\([bBuU]?[\"']({_NAME})[\"'],[ ]*[bBuU]?({_QUOTES})"
     rf"|(?i:name|key)[ ]*=[ ]*[\"']({_NAME})[\"'][^<>\"']*[ ](?i:value)[ ]*=[ ]*({_QUOTES})"
 )
@@ -66,17 +67,6 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
     if not spans:
         return text
     return decode(_replaced(data, _apart(spans, data, hidden), tally))
-
-
-def scrub(text: str, tally: Tally) -> str:
-    """Text without the values that were masked elsewhere in the exchange."""
-    for secret in sorted(tally.secrets, key=len, reverse=True):
-        if secret in text:
-            text = text.replace(secret, MASK)
-        written = repr(secret)[1:-1]
-        if written != secret and written in text:
-            text = text.replace(written, MASK)
-    return text
 
 
 def _replaced(data: bytes, spans: list[_Span], tally: Tally) -> bytes:
@@ -145,7 +135,7 @@ def _pairs(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]
 def _bare(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
     done = 0
     for match in _BARE.finditer(data):
-        first = next(group for group in (1, 3, 5, 7) if match.start(group) >= 0)
+        first = next(group for group in (1, 3, 5, 7, 9) if match.start(group) >= 0)
         value = match.start(first + 1)
         # Inside a value that is masked already; what begins there ends where it ends, or at a
         # quote further on that would be looked for again and again.

@@ -20,6 +20,7 @@ _AUTHORITY = re.compile(
 _BARE_USER = re.compile(
     r"(?!(?:mailto|sips?|xmpp|acct|im|urn|tel|data):)[^/?#:@]+:[^/?#@]*(?=@)", re.IGNORECASE
 )
+_USER_INSIDE = re.compile(r"(:/{1,2})([^/@]+)(?=@)")  # /proxy/http://user:password@host/
 _PORT = re.compile(r"[^:@]*(?::\d*)?$|\[[^\]]*\](?::\d*)?$")
 _HIDDEN_USER: Final = f"{URL_MASK}:{URL_MASK}"
 
@@ -38,7 +39,11 @@ def clean_query(
 
 
 def clean_path(path: str, rules: Rules, tally: Tally) -> str:
-    """A path: values that give themselves away, and parameters such as ``;jsessionid=``."""
+    """A path: values that give themselves away, parameters such as ``;jsessionid=``, URLs in it."""
+    if ":/" in path and "@" in path:
+        for _, user in _USER_INSIDE.findall(path):
+            tally.add("userinfo", user.split(":", 1))
+        path = _USER_INSIDE.sub(rf"\1{_HIDDEN_USER}", path)
     if "=" in path:
         path = "/".join(
             ";".join([_parameter(part, rules, tally) for part in segment.split(";")])
