@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 # Useful shape -> why its body is withheld. The test fails when it is shown after all: take the line out then.
-WITHHELD: Final = {
-    "NDJSON": "sensitive",
-    "XML": "sensitive",
-    "oversize": "truncated",
-}
+WITHHELD: Final[dict[str, str]] = {}
 # Secrets that leak although they must not.
 LEAKING: Final[frozenset[str]] = frozenset()
 

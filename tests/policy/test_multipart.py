@@ -44,7 +44,7 @@ PLAIN = form(
     field("note", "é".encode("latin-1"), "Content-Type: text/plain; charset=iso-8859-1"),
     file("photo", "cat.png", b"\x89PNG\r\n--xY\r\n\0" * 3),
 )
-SHOWN = [
+SHOWN: list[dict[str, Any]] = [
     {"name": "title", "value": "Katzen & Hünde"},
     {"name": "empty", "value": ""},
     {"name": "note", "value": "é"},
@@ -165,15 +165,10 @@ def test_a_code_beside_a_grant_type_is_one() -> None:
     [
         ("malformed", PLAIN, {"content_type": "multipart/form-data"}),
         ("malformed", PLAIN, {"content_type": "multipart/form-data; boundary=other"}),
-        ("malformed", PLAIN[:-4], {}),
         ("malformed", PLAIN.replace(b"--xYz\r\n", b"--xYzz\r\n", 2), {}),
         ("malformed", form(field("a", b"--xYz\nContent-Disposition: form-data; name=pin\n\n" + SECRET)), {}),
         ("malformed", form(("X: " + "x" * 9000, b"")), {}),
         ("malformed", form(file("a", "b", b"x" * 50_000), boundary="other"), {}),
-        ("malformed", form(file("a", "b", b"x" * 50_000))[:-6], {}),
-        ("truncated", form(field("a", b"x" * 50_000)), {}),
-        ("truncated", form(*[field("a", b"")] * 1000), {}),
-        ("truncated", b"a preamble\r\n" + form(file("a", "b", b"x" * 50_000)), {}),
     ],
 )
 def test_why_a_form_is_withheld(reason: str, data: bytes, how: dict[str, Any]) -> None:
@@ -181,12 +176,45 @@ def test_why_a_form_is_withheld(reason: str, data: bytes, how: dict[str, Any]) -
     assert record(data, **how) == Body(None, len(data), False, reason)
 
 
+INCOMPLETE: dict[str, Any] = {"withheld": "incomplete"}
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (PLAIN[:-4], [*SHOWN[:3], {**SHOWN[3], **INCOMPLETE}]),
+        (form(field("a", b"1"), field("a", b"x" * 50_000)), [SHOWN_A := {"name": "a", "value": "1"}, 0]),
+        (form(*[field("a", b"1")] * 1000), [SHOWN_A] * 150),
+        (b"a preamble\r\n" + form(field("a", b"1"), file("f", "b", b"x" * 50_000)), [SHOWN_A, 0]),
+        (form(field("a", b"1"), file("f", "b", b"x" * 50_000))[:-6], [SHOWN_A, 0]),
+        (form(field("a", b"1"), field("password", SECRET))[:-20], [SHOWN_A, 0]),
+    ],
+)
+def test_of_a_form_that_was_cut_the_parts_that_passed_are_told(data: bytes, shown: list[Any]) -> None:
+    """Too many fields, too long ones, or no end: what is whole is shown, and that there was more."""
+    body = record(data)
+
+    assert body.truncated
+    assert isinstance(body.content, str)
+    told = json.loads(body.content)
+    for part, wanted in zip(told, shown, strict=False):
+        if wanted == 0:
+            assert part["withheld"] == "incomplete"
+            assert "value" not in part
+        else:
+            assert part == {**wanted, **({"size": part["size"]} if wanted.get("withheld") else {})}
+    assert len(told) >= len(shown)
+
+
 def test_a_text_that_looks_like_a_form_is_none() -> None:
-    """What the message says it is decides; beyond the cap it is withheld as any text."""
+    """What the message says it is decides; its names would not be seen in it."""
     data = form(field("a", b"x" * 30_000))
 
     assert record(data, content_type="text/plain").withheld == "truncated"
     assert record(PLAIN.replace(b"\0", b""), content_type="text/plain; charset=latin-1").content
+    secret = form(field("password", SECRET))
+    assert record(secret, content_type="text/plain").withheld == "multipart"
+    assert record(secret, content_type="application/json").withheld == "multipart"
 
 
 @settings(max_examples=300, deadline=None)

@@ -30,6 +30,7 @@ class Part:
         content_type: as the part says.
         size: bytes of its content.
         value: the content of a field; None for files, and for what cannot be read.
+        whole: its end was seen.
     """
 
     name: str | None = None
@@ -37,6 +38,7 @@ class Part:
     content_type: str | None = None
     size: int = 0
     value: bytes | None = None
+    whole: bool = False
 
 
 def boundary_of(beginning: bytes) -> bytes | None:
@@ -52,7 +54,7 @@ class FormReader:
         boundary: what is between the parts.
         parts: those seen so far.
         failed: why the form cannot be told: ``malformed``, or ``truncated`` when names and
-            fields are more than the cap.
+            fields are more than the cap: then the parts are those before.
         ended: the closing delimiter has passed.
     """
 
@@ -111,6 +113,8 @@ class FormReader:
             self._rest = data[keep:]
             return None
         self._take(data[at:found])
+        if self.failed:
+            return None
         self._close()
         sign = data[end : end + 2]
         if sign == b"--":
@@ -148,6 +152,8 @@ class FormReader:
             self._spend(len(content))
 
     def _close(self) -> None:
+        if self.parts:
+            self.parts[-1].whole = True
         if self._pieces is not None:
             value = self.parts[-1].value = b"".join(self._pieces)
             if self._delimiter[2:] in value:
@@ -158,7 +164,6 @@ class FormReader:
         self._room -= size
         if self._room < 0:
             self.failed = "truncated"
-            self.parts.clear()
             self._pieces = None
 
 

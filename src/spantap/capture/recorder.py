@@ -21,11 +21,13 @@ class CollectedForm(Collected):
         boundary: what stood between the parts.
         parts: all of them, files without their content.
         failed: why the parts are not all of it (``truncated``, ``malformed``).
+        ended: the end of the form was seen.
     """
 
     boundary: bytes = b""
     parts: tuple[Part, ...] = ()
     failed: str | None = None
+    ended: bool = True
 
 
 class BodyRecorder:
@@ -108,7 +110,8 @@ class BodyRecorder:
                 boundary=form.boundary,
                 # Copied: while the body passes, the last part still grows.
                 parts=tuple([replace(part) for part in form.parts]),
-                failed=form.failed or (None if form.ended else "malformed"),
+                failed=form.failed,
+                ended=form.ended,
             )
         chunks = self._chunks
         data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from spantap.model import Body, Collected
 from spantap.policy import multipart
@@ -21,6 +22,8 @@ _TEXTUAL: Final = frozenset({
     "application/jsonl", "application/x-jsonlines", "application/jsonlines", "application/json-seq",
     "application/json5", "application/sql", "application/x-sh", "application/toml", "application/x-yaml",
 })  # fmt: skip
+# A form with files that is called something else: names and values stand on different lines.
+_FORM_PART = re.compile(r"content-disposition\s*:\s*form-data", re.IGNORECASE)
 _TEXTUAL_ENDS: Final = ("/json", "+json", "/xml", "+xml", "/yaml", "+yaml")
 
 
@@ -60,13 +63,20 @@ def clean_body(
     if not size and collected.missing != "file":  # a file's size may be known to the server alone
         return Body()
     try:
-        text = _clean_text(collected, content_type, content_encoding, limits, redactor, tally)
+        clean = _clean_text(collected, content_type, content_encoding, limits, redactor, tally)
     except Withheld as why:
         return Body(size=size, withheld=str(why))
     except Exception:  # noqa: BLE001 - whatever a bug of ours does, a raw body is not shown
         return Body(size=size, withheld="redaction-failed")
-    shown, truncated = cut(text, limits.max_bytes)
-    return Body(shown, size, truncated)
+    shown, truncated = cut(clean.text, limits.max_bytes)
+    return Body(shown, size, truncated or clean.cut)
+
+
+class _Clean(NamedTuple):
+    """What may be shown, and whether that is only the beginning."""
+
+    text: str
+    cut: bool
 
 
 def _clean_text(
@@ -76,7 +86,7 @@ def _clean_text(
     limits: BodyLimits,
     redactor: Redactor,
     tally: Tally,
-) -> str:
+) -> _Clean:
     if collected.missing is not None:
         raise Withheld(collected.missing)
     if limits.max_bytes <= 0:
@@ -84,24 +94,25 @@ def _clean_text(
     header = content_type or ""
     media_type = header.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        if not collected.whole:
-            raise Withheld("incomplete")
-        parts = multipart.parts_of(collected, header, content_encoding, limits.collect_bytes)
-        return redactor.echoes(multipart.shown(parts, redactor, tally), tally)
+        form = multipart.form_of(collected, header, content_encoding, limits.collect_bytes)
+        text = multipart.shown(form, redactor, tally)
+        return _Clean(redactor.echoes(text, tally, cut=form.cut), form.cut)
     found = CHARSET.search(header) if ";" in header else None
     charset = found[1] if found else None
     _require_text(media_type, has_charset=charset is not None)
-    if len(collected.data) < collected.size:
-        raise Withheld("truncated")
-    if not collected.whole:
-        raise Withheld("incomplete")
-    data = decoded(collected.data, content_encoding, limits.collect_bytes)
+    cut = not collected.whole or len(collected.data) < collected.size
+    data, cut = decoded(collected.data, content_encoding, limits.collect_bytes, cut=cut)
     is_json = media_type.endswith(("/json", "+json"))
-    text = text_of(data, charset, redactor, sniff=not media_type, json_text=is_json)
-    clean = redactor.body(text, media_type, tally)
+    text = text_of(data, charset, redactor, sniff=not media_type, json_text=is_json, cut=cut)
+    if "form-data" in text.lower() and _FORM_PART.search(text) and redactor.suspects(text):
+        raise Withheld("multipart")
+    clean = redactor.body(text, media_type, tally, cut=cut)
     if clean is None:
         raise Withheld("malformed" if is_json else "sensitive")
-    return redactor.echoes(clean, tally)
+    clean = redactor.echoes(clean, tally, cut=cut)
+    if cut and not clean.strip():
+        raise Withheld("incomplete" if not collected.whole else "truncated")
+    return _Clean(clean, cut)
 
 
 def _require_text(media_type: str, *, has_charset: bool) -> None:

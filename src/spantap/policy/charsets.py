@@ -41,16 +41,23 @@ _MARKS: Final = tuple(mark for mark, _ in _MARKED)
 
 
 def text_of(
-    data: bytes, charset: str | None, redactor: Redactor, *, sniff: bool = False, json_text: bool = False
+    data: bytes,
+    charset: str | None,
+    redactor: Redactor,
+    *,
+    sniff: bool = False,
+    json_text: bool = False,
+    cut: bool = False,
 ) -> str:
     """The text that bytes are.
 
     Args:
-        data: whole characters.
+        data: whole characters, but for the last one when it was cut.
         charset: the parameter of the media type; a byte order mark overrules it.
         redactor: looks whether a wrong charset hides something.
         sniff: nobody says that it is text.
         json_text: JSON without a charset is UTF-8, UTF-16 or UTF-32, told by its zeros.
+        cut: whether the data is only the beginning.
 
     Raises:
         Withheld: ``charset``: unknown, or not that of these bytes. ``binary``: no text.
@@ -69,7 +76,8 @@ def text_of(
         if codec is None:
             raise Withheld("charset")
     try:
-        text = data.decode(codec)
+        # An incremental decoder waits for the rest of the last character.
+        text = codecs.getincrementaldecoder(codec)().decode(data) if cut else data.decode(codec)
     except UnicodeError:
         raise Withheld("binary" if sniff else "charset") from None
     if (codec not in _PLAIN or "\0" in text) and _garbled(data, text, redactor):

@@ -10,7 +10,7 @@ import importlib
 import sys
 import zlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from spantap.policy.withheld import Withheld
 
@@ -20,18 +20,28 @@ _GZIP: Final = 31
 _ZLIB: Final = 15
 _RAW: Final = -15
 
+Unpacked = tuple[bytes, bool]  # what came out, and whether that is all
 
-def decoded(data: bytes, content_encoding: str | None, most: int) -> bytes:
-    """The bytes without their content-codings.
+
+class Decoded(NamedTuple):
+    """Bytes without their content-codings, and whether they are only the beginning."""
+
+    data: bytes
+    cut: bool
+
+
+def decoded(data: bytes, content_encoding: str | None, most: int, *, cut: bool = False) -> Decoded:
+    """The bytes without their content-codings, or their beginning.
 
     Args:
         data: what went over the wire.
         content_encoding: the header's value: the codings in the order they were applied.
         most: bytes that may come out of each of them; hardly more is ever unpacked.
+        cut: whether the data is only the beginning: what can be unpacked of it is.
 
     Raises:
-        Withheld: ``truncated``: more would come out. ``corrupt``: the data is broken or ends
-            early. ``content-coding``: nobody here knows the coding, or there are too many.
+        Withheld: ``corrupt``: the data is broken, or ends early although it is all of it.
+            ``content-coding``: nobody here knows the coding, or there are too many.
             ``compression-extra``: the coding needs ``pip install "spantap[compression]"``.
     """
     if content_encoding:
@@ -43,13 +53,15 @@ def decoded(data: bytes, content_encoding: str | None, most: int) -> bytes:
             unpack = _UNPACK.get(coding)
             if unpack is None:
                 raise Withheld("content-coding")
-            data = unpack(data, most)
-    if len(data) > most:
-        raise Withheld("truncated")
-    return data
+            data, ended = unpack(data, most)
+            if not ended and not cut and len(data) <= most:
+                raise Withheld("corrupt")
+            cut = cut or not ended or len(data) > most
+            data = data[:most]
+    return Decoded(data[:most], cut or len(data) > most)
 
 
-def _gunzip(data: bytes, most: int) -> bytes:
+def _gunzip(data: bytes, most: int) -> Unpacked:
     try:
         # Some servers pad with zeros.
         return _streams(data, lambda: zlib.decompressobj(_GZIP), most, padding=b"\0")
@@ -57,43 +69,34 @@ def _gunzip(data: bytes, most: int) -> bytes:
         raise Withheld("corrupt") from None
 
 
-def _inflate(data: bytes, most: int) -> bytes:
+def _inflate(data: bytes, most: int) -> Unpacked:
     for window in (_ZLIB, _RAW):  # RFC 9110 means zlib's format, some servers send none
         try:
-            return _stream(data, zlib.decompressobj(window), most)
+            unpacker = zlib.decompressobj(window)
+            piece = unpacker.decompress(data, most + 1)  # one more tells "too much" from "just enough"
         except zlib.error:
             continue
+        if not unpacker.unused_data:
+            return piece, unpacker.eof
     raise Withheld("corrupt")
 
 
-def _stream(data: bytes, unpacker: Any, most: int) -> bytes:
-    """One compressed stream and nothing behind it."""
-    piece: bytes = unpacker.decompress(data, most + 1)  # one more tells "too much" from "just enough"
-    if len(piece) > most:
-        raise Withheld("truncated")
-    if not unpacker.eof or unpacker.unused_data:
-        raise zlib.error("ends early, or too late")
-    return piece
-
-
-def _streams(data: bytes, make: Callable[[], Any], most: int, padding: bytes = b"") -> bytes:
+def _streams(data: bytes, make: Callable[[], Any], most: int, padding: bytes = b"") -> Unpacked:
     """All streams of a body that may have several, one behind the other."""
     pieces: list[bytes] = []
     room = most + 1
-    while data:
+    ended = True
+    while data and room > 0 and ended:
         unpacker = make()
         piece = unpacker.decompress(data, room)
         pieces.append(piece)
         room -= len(piece)
-        if room <= 0:
-            raise Withheld("truncated")
-        if not unpacker.eof:
-            raise Withheld("corrupt")
+        ended = unpacker.eof
         data = unpacker.unused_data.lstrip(padding) if padding else unpacker.unused_data
-    return b"".join(pieces)
+    return b"".join(pieces), ended and not data
 
 
-def _unbrotli(data: bytes, most: int) -> bytes:
+def _unbrotli(data: bytes, most: int) -> Unpacked:
     brotli = _brotli()
     unpacker = brotli.Decompressor()
     try:
@@ -101,14 +104,10 @@ def _unbrotli(data: bytes, most: int) -> bytes:
         unpacked: bytes = unpacker.process(data, output_buffer_limit=most + 1)
     except brotli.error:
         raise Withheld("corrupt") from None
-    if len(unpacked) > most:
-        raise Withheld("truncated")
-    if not unpacker.is_finished():
-        raise Withheld("corrupt")
-    return unpacked
+    return unpacked, unpacker.is_finished()
 
 
-def _unzstd(data: bytes, most: int) -> bytes:
+def _unzstd(data: bytes, most: int) -> Unpacked:
     zstd = _zstd()
     options = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
     try:
@@ -148,7 +147,7 @@ class _Missing:
         raise Withheld("compression-extra")
 
 
-_UNPACK: Final[dict[str, Callable[[bytes, int], bytes]]] = {
+_UNPACK: Final[dict[str, Callable[[bytes, int], Unpacked]]] = {
     "gzip": _gunzip,
     "x-gzip": _gunzip,
     "deflate": _inflate,

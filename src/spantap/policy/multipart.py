@@ -5,14 +5,15 @@ It is written as JSON, a member for each part in their order::
     [{"name": "title", "value": "Cats"},
      {"name": "photo", "filename": "cat.png", "content_type": "image/png", "size": 48211}]
 
-A field whose value cannot be told has ``size`` and ``withheld`` instead of ``value``.
+A field whose value cannot be told has ``size`` and ``withheld`` instead of ``value``. Of a form
+that was cut, the parts are those that passed; the last one may be ``incomplete``.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -27,10 +28,15 @@ from spantap.policy.withheld import Withheld
 _BOUNDARY = re.compile(r";\s*boundary\s*=\s*(?:\"([^\"\\]+)\"|([^\s;\"]+))", re.IGNORECASE)
 
 
-def parts_of(
-    collected: Collected, content_type: str, content_encoding: str | None, most: int
-) -> Sequence[Part]:
-    """The parts of a form.
+class Form(NamedTuple):
+    """The parts of a form, and whether there were more, or more of the last one."""
+
+    parts: Sequence[Part]
+    cut: bool
+
+
+def form_of(collected: Collected, content_type: str, content_encoding: str | None, most: int) -> Form:
+    """A form, as far as it passed.
 
     Args:
         collected: its bytes, or its parts if it was longer than the cap.
@@ -39,7 +45,7 @@ def parts_of(
         most: bytes of names and values to read at most.
 
     Raises:
-        Withheld: they are not all known, or cannot be told apart.
+        Withheld: there is no part, or they cannot be told apart.
     """
     boundary = _BOUNDARY.search(content_type)
     if boundary is None:
@@ -48,26 +54,34 @@ def parts_of(
     if isinstance(collected, CollectedForm):
         if collected.boundary != delimiter or content_encoding:
             raise Withheld("malformed")
-        if collected.failed:
-            raise Withheld(collected.failed)
-        return collected.parts
-    if len(collected.data) < collected.size:
-        raise Withheld("truncated")
-    form = FormReader(delimiter, most)
-    form.feed(decoded(collected.data, content_encoding, most))
-    if form.failed or not form.ended:
-        raise Withheld(form.failed or "malformed")
-    return form.parts
+        failed, parts, ended = collected.failed, collected.parts, collected.ended
+        cut = not collected.whole
+    else:
+        cut = not collected.whole or len(collected.data) < collected.size
+        data, cut = decoded(collected.data, content_encoding, most, cut=cut)
+        reader = FormReader(delimiter, most)
+        reader.feed(data)
+        failed, parts, ended = reader.failed, tuple(reader.parts), reader.ended
+    if failed not in (None, "truncated"):
+        raise Withheld(failed)
+    if not parts and not ended:
+        raise Withheld(
+            failed or ("malformed" if not cut else "truncated" if collected.whole else "incomplete")
+        )
+    return Form(parts, not ended)
 
 
-def shown(parts: Sequence[Part], redactor: Redactor, tally: Tally) -> str:
+def shown(form: Form, redactor: Redactor, tally: Tally) -> str:
     """The parts as JSON text without secrets."""
+    parts = form.parts
     values: list[str | None] = [_value(part, redactor) for part in parts]
     told = [
         value if value is not None else part.filename or "" for part, value in zip(parts, values, strict=True)
     ]
     names = [part.name or "" for part in parts]
-    clean = redactor.fields(list(zip(names, told, strict=True)), tally)
+    # Whether a `code` is an authorization code, a part that is missing might tell.
+    missing = [("state", "")] if form.cut else []
+    clean = redactor.fields([*zip(names, told, strict=True), *missing], tally)[: len(parts)]
     members = []
     for part, value, field in zip(parts, values, clean, strict=True):
         if field is None:
@@ -82,15 +96,21 @@ def shown(parts: Sequence[Part], redactor: Redactor, tally: Tally) -> str:
             member["value"] = text
         else:
             member["size"] = part.size
-            if part.filename is None:
-                member["withheld"] = "charset" if part.value is not None else "unclear"
+            if part.filename is None or not part.whole:
+                member["withheld"] = _why(part)
         members.append(member)
     return orjson.dumps(members).decode()
 
 
+def _why(part: Part) -> str:
+    if not part.whole:
+        return "incomplete"
+    return "unclear" if part.value is None else "charset"
+
+
 def _value(part: Part, redactor: Redactor) -> str | None:
     """A field's text; None for files, and for what is not certainly text."""
-    if part.value is None:
+    if part.value is None or not part.whole:
         return None
     kind = (part.content_type or "").lower()
     charset = CHARSET.search(kind)

@@ -174,7 +174,8 @@ def _read(collected: Collected, headers: Headers) -> Any:
     if not collected.data or collected.missing is not None:
         return None
     try:
-        data = decoded(collected.data, ", ".join(headers.get("content-encoding", ())) or None, _LONGEST)
+        codings = ", ".join(headers.get("content-encoding", ())) or None
+        data = decoded(collected.data, codings, _LONGEST).data
     except Withheld:
         return collected.data
     header = headers.first("content-type") or ""

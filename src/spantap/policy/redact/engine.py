@@ -6,18 +6,21 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from typing import Final
 
+from spantap.policy.redact.cut import without_beginnings
 from spantap.policy.redact.echo import clean_echoes, scrub
-from spantap.policy.redact.form import clean_fields, clean_pairs, looks_sensitive
+from spantap.policy.redact.form import clean_fields, looks_sensitive
+from spantap.policy.redact.graphql import clean_graphql, is_graphql
 from spantap.policy.redact.hashing import Hasher
 from spantap.policy.redact.headers import clean_headers, plain_values
 from spantap.policy.redact.json import clean_json
 from spantap.policy.redact.keys import SensitiveNames, squashed
 from spantap.policy.redact.patterns import encode
-from spantap.policy.redact.plain import holds_secrets, spelt_out
+from spantap.policy.redact.plain import spelt_out
 from spantap.policy.redact.prefilter import Prefilter
 from spantap.policy.redact.ruled import ADDRESS_RULES, RuleBook, Ruled
 from spantap.policy.redact.ruled_headers import ruled_headers
 from spantap.policy.redact.rules import DEEPEST, Rules, compile_names
+from spantap.policy.redact.shapes import clean_body, clean_form, clean_whole
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.text import clean_text
 from spantap.policy.redact.url import clean_path, clean_query, clean_url
@@ -138,13 +141,15 @@ class Redactor:
         """Free text or a traceback, also without every value in `Tally.secrets`."""
         return self._value(scrub(text, tally), tally, 0, MASK)
 
-    def body(self, text: str, media_type: str, tally: Tally) -> str | None:
+    def body(self, text: str, media_type: str, tally: Tally, *, cut: bool = False) -> str | None:
         """A body's text, or None when it cannot be cleaned and must be withheld.
 
         Args:
-            text: the whole body, decoded. A beginning of one will not parse.
+            text: the body, decoded.
             media_type: the value of its Content-Type; parameters and case do not matter.
             tally: counts what is masked.
+            cut: whether it is only the beginning. What may be the beginning of a secret at its
+                end is left out then.
 
         Raises:
             Withheld: the user's rules are for places this text does not have.
@@ -153,30 +158,35 @@ class Redactor:
         if not text:
             return text
         if self._ruled is not None and self._ruled.bodies:
-            return self._ruled_body(text, kind, tally, self._ruled)
-        return self._open_body(text, kind, tally)
+            return self._ruled_body(text, kind, tally, self._ruled, cut=cut)
+        return self._open_body(text, kind, tally, cut=cut)
 
-    def _ruled_body(self, text: str, kind: str, tally: Tally, ruled: Ruled) -> str | None:
+    def _ruled_body(self, text: str, kind: str, tally: Tally, ruled: Ruled, *, cut: bool) -> str | None:
         """A body the user has rules for; what cannot be told to be in no such place is withheld."""
         if kind == _FORM and text.lstrip()[:1] not in _BRACKETS:
-            return clean_pairs(text, self._rules, tally, 0, MASK, "key", ruled=ruled)
+            return clean_form(text, self._rules, tally, cut=cut, ruled=ruled)
         if ruled.places is None and not ruled.allow:
-            return self._open_body(text, kind, tally)  # rules for fields of forms
-        clean = clean_json(text.removeprefix("\ufeff"), self._rules, tally, ruled=ruled)
+            return self._open_body(text, kind, tally, cut=cut)  # rules for fields of forms
+        clean = clean_whole(text.removeprefix("\ufeff"), self._rules, tally, cut=cut, ruled=ruled)
         if clean is not None:
             return clean
         if ruled.text_is_kept:
-            return self._open_body(text, kind, tally)
+            return self._open_body(text, kind, tally, cut=cut)
         if kind.endswith(("/json", "+json")) and not ruled.drops_all:
             return None
         raise Withheld("allow-list" if ruled.allow else "rules")
 
-    def _open_body(self, text: str, kind: str, tally: Tally) -> str | None:
-        if kind.endswith(("/json", "+json")):
-            return self._json(text, tally)
-        if kind == _FORM and text.lstrip()[:1] not in _BRACKETS:
-            return clean_pairs(text, self._rules, tally, 0, MASK, "key")
-        return self._other(text, tally)
+    def _open_body(self, text: str, kind: str, tally: Tally, *, cut: bool) -> str | None:
+        # Parsing costs more than looking, so JSON without anything to mask is not parsed to
+        # learn whether it is well-formed; that one is cut off is seen by its ends.
+        if (
+            not cut
+            and kind.endswith(("/json", "+json"))
+            and _closed(text)
+            and not self._prefilter.anything_spelt(encode(text))
+        ):
+            return text
+        return clean_body(text, kind, self._rules, tally, cut=cut)
 
     @property
     def ruled(self) -> bool:
@@ -206,9 +216,18 @@ class Redactor:
         """Names and values of a decoded form, as many; None for those that are dropped."""
         return clean_fields(pairs, self._rules, tally, self._ruled)
 
-    def echoes(self, text: str, tally: Tally) -> str:
-        """A clean body, also without the values that were masked elsewhere in the exchange."""
-        return clean_echoes(text, tally) if tally.secrets else text
+    def echoes(self, text: str, tally: Tally, *, cut: bool = False) -> str:
+        """A clean body, also without the values that were masked elsewhere in the exchange.
+
+        Args:
+            text: the body.
+            tally: knows the values.
+            cut: whether it is only the beginning; one of them may begin at its end.
+        """
+        if not tally.secrets:
+            return text
+        clean = clean_echoes(text, tally)
+        return without_beginnings(clean, tally.secrets) if cut else clean
 
     def names_secret(self, name: str) -> bool:
         """Whether what stands under a name is a secret, whatever it looks like."""
@@ -229,22 +248,6 @@ class Redactor:
         """Whether anything sensitive could be in a text: a quick look that errs on yes."""
         return looks_sensitive(text, self._rules)
 
-    def _json(self, text: str, tally: Tally) -> str | None:
-        # Parsing costs more than looking, so a text without anything to mask is not parsed to
-        # learn whether it is well-formed; that one is cut off is seen by its ends.
-        if _closed(text) and not self._prefilter.anything_spelt(encode(text)):
-            return text
-        return clean_json(text.removeprefix("\ufeff"), self._rules, tally)
-
-    def _other(self, text: str, tally: Tally) -> str | None:
-        if not looks_sensitive(text, self._rules) and "&" not in text:
-            return text
-        if text.lstrip("\ufeff \t\r\n")[:1] in _BRACKETS:
-            clean = clean_json(text.removeprefix("\ufeff"), self._rules, tally)
-            if clean is not None:
-                return clean
-        return None if holds_secrets(text, self._rules) else text
-
     def _value(self, text: str, tally: Tally, depth: int, mask: str) -> str:
         """A string found somewhere: JSON, a URL, words; perhaps percent-encoded."""
         if len(text) < 4 or not looks_sensitive(text, self._rules):
@@ -256,6 +259,8 @@ class Redactor:
             clean = clean_json(text, self._rules, tally, depth, mask)
             if clean is not None:
                 return clean
+        if mask == MASK and is_graphql(text):
+            return clean_graphql(text, self._rules, tally)
         text = clean_text(text, self._rules, tally, depth, mask)
         spelt = spelt_out(text)
         if spelt == text:

@@ -24,7 +24,8 @@ from spantap.policy.redact.tally import MASK, Tally
 _DEEPEST: Final = 100  # levels of nesting; below, everything is masked unread
 _LEAST_CARD: Final = 10**12
 _PAIR_OR_MARKUP = re.compile(r"[=:<%]|--|->|[\"'`]")
-_NAMING: Final = (
+# Members that name what stands in another member of the same object.
+NAMING: Final = (
     "name",
     "key",
     "field",
@@ -40,9 +41,9 @@ _NAMING: Final = (
     "k",
     "path",
 )
-_NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
+NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
 
-_REFUSED: Final = frozenset({"input", "ctx"})
+REFUSED: Final = frozenset({"input", "ctx"})
 _NOTHING_KEPT: Final[Kept] = set()
 
 
@@ -166,9 +167,9 @@ class _Walk:
                 self._harmless.add(key)
             elif not (self._kept and (id(node), key) in self._kept):
                 node[key] = self._hidden("key", value)
-        if not _NAMED.isdisjoint(node):
+        if not NAMED.isdisjoint(node):
             self._named(node)
-            self._harmless -= _NAMED  # so that we come here again
+            self._harmless -= NAMED  # so that we come here again
         if "loc" in node:
             self._located(node)
             self._harmless.discard("loc")
@@ -182,10 +183,10 @@ class _Walk:
 
     def _named(self, node: dict[str, Any]) -> None:
         """``{"name": "password", "value": "..."}``: the name is a value, too."""
-        for member in _NAMING:
+        for member in NAMING:
             name = node.get(member)
             if type(name) is str and name in self._names:
-                for each in _NAMED.intersection(node):
+                for each in NAMED.intersection(node):
                     if (id(node), each) not in self._kept:
                         node[each] = self._hidden("key", node[each])
 
@@ -193,7 +194,7 @@ class _Walk:
         """``{"loc": ["body", "password"], "input": "..."}``: how pydantic reports a value it refused."""
         place = node["loc"]
         if type(place) is list and any(type(each) is str and each in self._names for each in place):
-            for each in _REFUSED.intersection(node):
+            for each in REFUSED.intersection(node):
                 node[each] = self._hidden("key", node[each])
 
     def _inside(self, node: Any, suspects: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""Text no parser of ours reads (HTML, XML, CSV, scripts ...): whether it may be shown at all."""
+"""Text no parser of ours reads: prose, logs, scripts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,20 @@ from spantap.policy.redact.text import clean_text
 _ESCAPE = re.compile(r"(?<!\\)\\+(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _PART_OF_NAME: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _LONGEST: Final = 64
+_MOST_LAYERS: Final = 4
+
+
+def clean_plain(text: str, rules: Rules, tally: Tally) -> str:
+    """Text with everything sensitive masked, however it is spelt; the same text when there is nothing."""
+    clean = spelt = clean_text(text, rules, tally)
+    for _ in range(_MOST_LAYERS):
+        text, spelt = spelt, spelt_out(spelt)
+        if spelt == text:
+            break
+        done = clean_text(spelt, rules, tally)
+        if done != spelt:
+            clean = spelt = done
+    return clean
 
 
 def holds_secrets(text: str, rules: Rules) -> bool:

@@ -1,7 +1,7 @@
 """Free text, tracebacks, log lines: values that give themselves away, URLs, and named values.
 
 A named value is ``key: value``, ``key=value``, ``"key": "value"``, ``--key value``,
-``<key>value</key>`` or ``key 'value'`` with a sensitive key. Everything found is collected
+``<key>value</key>``, ``key 'value'`` or "key is value" with a sensitive key. Everything found is collected
 as spans first and replaced in one go.
 """
 
@@ -34,9 +34,15 @@ _BARE = compile_bytes(
     rf"|\([bBuU]?[\"']({_NAME})[\"'],[ ]*[bBuU]?({_QUOTES})"
     rf"|(?i:name|key)[ ]*=[ ]*[\"']({_NAME})[\"'][^<>\"']*[ ](?i:value)[ ]*=[ ]*({_QUOTES})"
 )
+# In a sentence: "your password is hunter2". What is no word of the language is a value.
+_SENTENCE = compile_bytes(
+    rf"({_NAME})[ \t]+(?:is|was|are|were)(?:[ \t]*:)?[ \t]+(?:{_QUOTES})?([^\s\"'`<>]{{4,}})"
+)
 _ELEMENT = compile_bytes(r"<(?:[A-Za-z0-9_]+:)?([A-Za-z0-9_.-]+)(?:\s[^<>]*)?>")
+_DIGIT = re.compile(rb"[0-9]")
 _BLOCK = re.compile(rb"[|>]?[+-]?\r?\n([ \t]+[^\n]+(?:\n[ \t]+[^\n]+)*)")  # YAML, folded headers
 _URL = compile_bytes(r"[A-Za-z][A-Za-z0-9+.-]*:(?:\\*/){2}[^\s\"'<>`]+")
+_MASK: Final = MASK.encode()
 _PUNCTUATION: Final = b">)}.,;:!?"
 _EMPTY: Final = frozenset({"", "None", "null", "nil", "undefined", MASK, URL_MASK})
 
@@ -63,6 +69,7 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
         *_pairs(data, rules.names, hidden),
         *_bare(data, rules.names, hidden),
         *_elements(data, rules.names, hidden),
+        *_sentences(data, rules.names, hidden),
     ]
     if not spans:
         return text
@@ -146,6 +153,16 @@ def _bare(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
                 yield _Span(start, end, "key", hidden)
 
 
+def _sentences(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
+    for match in _SENTENCE.finditer(data):
+        start, end = match.start(2), match.end(2)
+        value = data[start:end].rstrip(_PUNCTUATION)
+        word = value.islower() or value.istitle() or value.isupper()
+        opaque = not word or _DIGIT.search(value) is not None
+        if opaque and not _nothing(value) and _named(data, match.start(1), match.end(1), names):
+            yield _Span(start, start + len(value), "key", hidden)
+
+
 def _elements(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
     if b"<" not in data:
         return
@@ -176,4 +193,6 @@ def _named(data: bytes, start: int, end: int, names: SensitiveNames) -> bool:
 
 
 def _nothing(value: bytes) -> bool:
+    if not value.replace(_MASK, b"").strip(b" \t\r\n\"'-"):
+        return True  # a list of masked values
     return value.strip().rstrip(_PUNCTUATION).decode("utf-8", "replace") in _EMPTY

@@ -1,0 +1,234 @@
+"""XML and HTML: elements, attributes and texts, masked where they stand.
+
+In XML every element and attribute is named by the app, so names decide as in JSON. In HTML the
+names are those of form fields, ``meta`` and the like, and everything else is text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from html import escape, unescape
+from typing import Final
+
+from spantap.policy.redact.cut import without_tail
+from spantap.policy.redact.html import Page
+from spantap.policy.redact.json import NAMED, NAMING
+from spantap.policy.redact.partial import LONGEST
+from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.rules import Rules
+from spantap.policy.redact.tags import Attribute, Token, tokens
+from spantap.policy.redact.tally import MASK, Tally
+
+_HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
+_OWN_ENTITIES = re.compile(r"<!doctype[^>]*\[|<!entity", re.IGNORECASE)
+# Elements whose text names what their neighbour holds: plist, XML-RPC, Java's properties.
+_NAMERS: Final = frozenset(NAMING) - {"id", "type"}
+# In what has none of these, nothing is named, and no URL stands.
+_NOTATION = re.compile(r"[=:<%\\\"'`]|--| (?:is|was|are|were) ")
+_MOST_COMMENTS: Final = 2  # one within the other
+
+
+def clean_markup(
+    text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool = False, depth: int = 0
+) -> str | None:
+    """Markup with everything sensitive masked, or None when it has entities of its own.
+
+    Args:
+        text: the markup; need not be well-formed.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        html: whether it is HTML; XML otherwise, unless it says that it is HTML.
+        cut: whether it ends too early.
+        depth: how many comments are around it.
+    """
+    if _OWN_ENTITIES.search(text):
+        return None
+    html = html or _HTML.match(text) is not None
+    return _Document(text, rules, tally, html=html, cut=cut, depth=depth).clean()
+
+
+@dataclass(slots=True)
+class _Element:
+    """An element that is not closed yet."""
+
+    name: str = ""
+    values: list[tuple[int, int]] = field(default_factory=list)  # texts a name may stand beside
+    named: bool = False  # a neighbour names a secret
+    nameless: bool = True
+
+
+class _Document:
+    """One pass over one text."""
+
+    def __init__(self, text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool, depth: int) -> None:
+        self._depth = depth
+        self._text = text
+        self._rules = rules
+        self._tally = tally
+        self._cut = cut
+        self._values = rules.prefilter.value_in(encode(unescape(text)))
+        self._page = Page(rules) if html else None
+        self._edits: list[tuple[int, int, str]] = []
+        self._path = [_Element()]
+        self._open: Counter[str] = Counter()
+        self._hidden: str | None = None  # the element in which everything is masked
+        self._hidden_whole = False  # attributes of any name, too
+        self._nested = 0
+
+    def clean(self) -> str:
+        """The clean text."""
+        text = self._text = without_tail(self._text).rstrip("<") if self._cut else self._text
+        for token in tokens(text, html=self._page is not None):
+            if (
+                self._cut
+                and not token.whole
+                and token.kind in ("open", "close", "declaration", "instruction")
+            ):
+                text = text[: token.start]
+                break
+            if token.kind == "open":
+                self._opened(token)
+            elif token.kind == "close":
+                self._closed(token)
+            else:
+                self._said(token)
+        for element in self._path:
+            if element.nameless:
+                for start, end in element.values:
+                    self._mask(start, end)
+        return self._edited(text)
+
+    def _opened(self, token: Token) -> None:
+        name = self._name(token)
+        if self._hidden is not None and not (self._page and self._page.ends(self._hidden, name)):
+            self._attributes(token.attributes, secret=True, all_of_them=self._hidden_whole)
+            self._nested += name == self._hidden and not token.empty
+            return
+        self._hidden = None
+        whole = False
+        if self._page is not None:
+            self._attributes(token.attributes, secret=self._page.opened(token, self._text))
+            hidden = self._page.hides(token)
+        else:
+            named = any(self._names_secret(each) for each in token.attributes)
+            whole = token.local in self._rules.names
+            self._attributes(token.attributes, secret=named, all_of_them=whole)
+            hidden = whole or named or self._path[-1].named
+            self._path[-1].named = False
+        if token.empty:
+            return
+        if hidden:
+            self._hidden, self._hidden_whole, self._nested = name, whole, 1
+        elif self._page is None:
+            self._path.append(_Element(name))
+            self._open[name] += 1
+
+    def _name(self, token: Token) -> str:
+        return token.name if self._page is None else token.name.lower()
+
+    def _names_secret(self, attribute: Attribute) -> bool:
+        value = unescape(self._text[attribute.start : attribute.end]).strip()
+        return attribute.name.rpartition(":")[2].lower() in NAMING and value in self._rules.names
+
+    def _closed(self, token: Token) -> None:
+        if self._hidden is not None:
+            name = self._name(token)
+            self._nested -= name == self._hidden
+            if self._nested == 0 or (self._page and self._page.ends(self._hidden, name)):
+                self._hidden = None
+        elif self._page is not None:
+            self._page.closed(token)
+        elif self._open[token.name]:
+            while True:
+                element = self._path.pop()
+                self._open[element.name] -= 1
+                if element.name == token.name:
+                    break
+
+    def _said(self, token: Token) -> None:
+        ends = {"comment": 3, "cdata": 3, "instruction": 2, "declaration": 1}
+        end = token.end - (ends.get(token.kind, 0) if token.whole else 0)
+        raw = self._text[token.inside : end]
+        if not raw.strip():
+            return
+        if self._hidden is not None or (self._page is not None and self._page.awaits(token, raw)):
+            self._mask(token.inside, end)
+            return
+        if self._page is None and token.kind in ("text", "cdata"):
+            self._noted(token, raw, end)
+        content = unescape(raw) if token.kind == "text" else raw
+        clean = self._cleaned(content, token.kind)
+        if self._page is not None and token.kind == "text":
+            self._page.said(content)
+        if clean != content:
+            written = escape(clean, quote=False) if token.kind == "text" else clean
+            self._edits.append((token.inside, end, written))
+
+    def _cleaned(self, content: str, kind: str) -> str:
+        if kind == "comment" and "<" in content and self._depth < _MOST_COMMENTS:
+            html = self._page is not None
+            inside = clean_markup(content, self._rules, self._tally, html=html, depth=self._depth + 1)
+            return MASK if inside is None else inside
+        return self._value(content)
+
+    def _value(self, content: str) -> str:
+        """A text or an attribute's value; most have nothing in them that could be looked into."""
+        if not self._values and _NOTATION.search(content) is None:
+            return content
+        return self._rules.value(content, self._tally, 1, MASK)
+
+    def _noted(self, token: Token, raw: str, end: int) -> None:
+        """``<key>password</key><string>...</string>``, in this order or the other."""
+        local = self._path[-1].name.rpartition(":")[2]
+        if len(self._path) < 2:
+            return
+        parent = self._path[-2]
+        if local in _NAMERS:
+            parent.nameless = False
+            if unescape(raw).strip() in self._rules.names:
+                parent.named = True
+                for span in parent.values:
+                    self._mask(*span)
+                parent.values.clear()
+        elif local in NAMED and end - token.inside <= LONGEST:
+            parent.values.append((token.inside, end))
+
+    def _attributes(
+        self, attributes: list[Attribute], *, secret: bool = False, all_of_them: bool = False
+    ) -> None:
+        for each in attributes:
+            name = each.name.rpartition(":")[2]
+            raw = self._text[each.start : each.end]
+            if not raw or each.name.startswith("xmlns"):
+                continue
+            if all_of_them or name in self._rules.names or (secret and _holds_value(name)):
+                if raw.lower() not in ("true", "false"):
+                    self._mask(each.start, each.end)
+                continue
+            content = unescape(raw)
+            clean = self._value(content)
+            if clean != content:
+                self._edits.append((each.start, each.end, escape(clean)))
+
+    def _mask(self, start: int, end: int) -> None:
+        raw = self._text[start:end]
+        bare = raw.strip()
+        if bare in ("", MASK):
+            return
+        self._tally.add("key", unescape(bare))
+        start += len(raw) - len(raw.lstrip())
+        self._edits.append((start, start + len(bare), MASK))
+
+    def _edited(self, text: str) -> str:
+        pieces, at = [], 0
+        for start, end, written in sorted(self._edits, key=lambda each: (each[0], -each[1])):
+            if at <= start and end <= len(text):
+                pieces += [text[at:start], written]
+                at = end
+        return "".join([*pieces, text[at:]])
+
+
+def _holds_value(name: str) -> bool:
+    return name.lower().removeprefix("data-") in NAMED

@@ -1,0 +1,165 @@
+"""Which shape a body has, whatever it claims to be, and what therefore cleans it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from spantap.policy.redact.cut import without_tail
+from spantap.policy.redact.events import CleanData, clean_events
+from spantap.policy.redact.form import clean_pairs, looks_sensitive
+from spantap.policy.redact.graphql import clean_graphql, is_graphql
+from spantap.policy.redact.json import clean_json
+from spantap.policy.redact.lines import are_lines, clean_lines
+from spantap.policy.redact.loose import clean_loose
+from spantap.policy.redact.markup import clean_markup
+from spantap.policy.redact.partial import clean_partial
+from spantap.policy.redact.plain import clean_plain, holds_secrets
+from spantap.policy.redact.ruled import Ruled
+from spantap.policy.redact.rules import DEEPEST, Rules
+from spantap.policy.redact.table import clean_table, delimiter_of
+from spantap.policy.redact.tally import MASK, Tally
+from spantap.policy.redact.url import clean_values
+from spantap.policy.redact.yaml import clean_yaml
+
+_MOST_PASSES: Final = 3
+_FORM: Final = "application/x-www-form-urlencoded"
+_MARKUP_ENDS: Final = ("/xml", "+xml", "/html")
+_GRAPHQL: Final = "application/graphql"
+_EVENTS: Final = "text/event-stream"
+_TABLES: Final = frozenset({"text/csv", "text/tab-separated-values"})
+_YAML_ENDS: Final = ("/yaml", "/x-yaml", "+yaml")
+# What stands where in a statement or a command, no list of names tells.
+_UNREADABLE: Final = frozenset({"application/sql", "application/x-sh"})
+# In front of JSON, so that it is no script; and what makes a script of it.
+_GUARD = re.compile(
+    r"\s*(?:\)\]\}',?|while\s*\(1\);|for\s*\(;;\);|&&&START&&&|(?:/\*\*/)?[\w.$]{1,128}\(\s*(?=[{\[]))\s*"
+)
+_SELECTION = re.compile(r"\s*\{[\s,]*[A-Za-z_.#]")
+_MARKUP = re.compile(r"[\ufeff\s]*<(?:[A-Za-z_!?/])")
+_PAIRS = re.compile(r"[^\s=&{}<>\"]{1,256}=[^\s&<>\"]*(?:&[^\s&<>\"]*)*\s*\Z")
+
+
+def clean_body(
+    text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool = False, depth: int = 0
+) -> str | None:
+    """A body's text with everything sensitive masked, or None when it must be withheld.
+
+    Args:
+        text: the body, or its beginning.
+        kind: its media type, without parameters, in lower case.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        cut: whether it ends too early.
+        depth: how deep inside other values we are.
+    """
+    is_json = kind.endswith(("/json", "+json"))
+    if not cut and not is_json and "&" not in text and not looks_sensitive(text, rules):
+        return text
+    if is_json and "\0" in text:
+        return None
+    if kind in _UNREADABLE:
+        text = without_tail(text) if cut else text
+        return None if holds_secrets(text, rules) else text
+    if kind == _EVENTS:
+        return clean_events(text, _data_cleaner(rules, tally, depth), cut=cut)
+    return _by_beginning(text, kind, rules, tally, cut=cut, depth=depth)
+
+
+def _by_beginning(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool, depth: int) -> str | None:
+    """What a text looks like counts more than what it is called."""
+    is_json = kind.endswith(("/json", "+json"))
+    guard = _GUARD.match(text)
+    before = guard[0] if guard else ""
+    begins = text[len(before) :].lstrip("\ufeff\x1e \t\r\n")[:1]
+    if (begins in ("{", "[") and not (kind == _GRAPHQL and _SELECTION.match(text))) or (
+        begins == '"' and is_json
+    ):
+        return before + _document(text[len(before) :], rules, tally, cut=cut, depth=depth)
+    clean = _by_notation(text, kind, rules, tally, cut=cut)
+    # What is masked may make something else of what stands around it.
+    for _ in range(_MOST_PASSES):
+        if clean is None or clean == text:
+            break
+        text, clean = clean, _by_notation(clean, kind, rules, tally, cut=False)
+    return clean
+
+
+def _by_notation(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str | None:
+    if kind == _GRAPHQL or is_graphql(text):
+        return clean_graphql(without_tail(text) if cut else text, rules, tally)
+    if kind.endswith(_MARKUP_ENDS) or _MARKUP.match(text):
+        return clean_markup(text, rules, tally, html=kind.endswith("/html"), cut=cut)
+    if kind == _FORM or _PAIRS.match(text):
+        return clean_form(text, rules, tally, cut=cut)
+    # A number is JSON, too.
+    is_json = kind.endswith(("/json", "+json"))
+    clean = clean_json(text, rules, tally) if is_json and not cut else None
+    return _text(text, kind, rules, tally, cut=cut) if clean is None else clean
+
+
+def _document(text: str, rules: Rules, tally: Tally, *, cut: bool, depth: int) -> str:
+    """JSON, one document or several, well-formed or not."""
+
+    def inner(content: str) -> str:
+        if depth < DEEPEST and content.lstrip()[:1] in ("{", "["):
+            return clean_body(content, "", rules, tally, cut=True, depth=depth + 1) or ""
+        return content
+
+    bare = text.removeprefix("\ufeff")
+    clean = clean_partial(bare, rules, tally, inner) if cut else clean_json(bare, rules, tally)
+    if clean is None and is_graphql(bare):
+        clean = clean_graphql(without_tail(bare) if cut else bare, rules, tally)
+    if clean is None and (are_lines(bare) or bare.startswith("\x1e")):
+        clean = clean_lines(bare, rules, tally, inner, cut=cut)
+    if clean is None:
+        clean = clean_loose(without_tail(bare) if cut else bare, rules, tally)
+    return text if clean == bare else clean
+
+
+def _data_cleaner(rules: Rules, tally: Tally, depth: int) -> CleanData:
+    def clean(data: str, cut: bool) -> str:
+        cleaned = clean_body(data, "", rules, tally, cut=cut, depth=depth)
+        return MASK if cleaned is None else cleaned
+
+    return clean
+
+
+def clean_whole(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled) -> str | None:
+    """A JSON document in whose places the user has rules, or its beginning; None when it is none."""
+    if not cut:
+        return clean_json(text, rules, tally, ruled=ruled)
+    return clean_partial(text, rules, tally, str, ruled=ruled)
+
+
+def clean_form(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled | None = None) -> str:
+    """A form with everything sensitive masked, or its beginning.
+
+    Args:
+        text: pairs joined by ``&``.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        cut: whether it ends too early.
+        ruled: the user's rules.
+    """
+    if not cut:
+        return clean_pairs(text, rules, tally, 0, MASK, "key", ruled=ruled)
+    before, _, last = text.rpartition("&")
+    name, equals, _ = last.partition("=")
+    shown = f"{before}&{name}=" if before and equals else f"{name}=" if equals else before
+    # Whether a `code` is an authorization code, what is missing might tell.
+    clean = clean_pairs(f"{shown}&state=", rules, tally, 0, MASK, "key", ruled=ruled)
+    return clean.rpartition("&state=")[0] if "&state=" in clean else clean
+
+
+def _text(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str:
+    if cut:
+        text = without_tail(text)
+    delimiter = delimiter_of(text, sure=kind in _TABLES)
+    if delimiter is not None:
+        text = clean_table(text, delimiter, rules, tally, any_row=kind in _TABLES)
+    if kind.endswith(_YAML_ENDS):
+        # Its lines belong together by their indentation, which running text knows nothing of.
+        text = clean_yaml(clean_values(text, rules, tally, MASK), rules, tally, cut=cut)
+        return "\n".join([clean_plain(line, rules, tally) for line in text.split("\n")])
+    return clean_plain(text, rules, tally)
