@@ -198,7 +198,7 @@ class HTTPExporter(exporters.Named):
         """Raises:
         ConfigurationError: the settings are wrong, or name no ``HTTP_ENDPOINT``.
         """
-        wanted = load({}, os.environ)
+        wanted = load({}, os.environ, hooks=False)
         if wanted.http_endpoint is None:
             _has_addresses(["spantap_http"], [])
         else:
@@ -212,7 +212,7 @@ class WebSocketExporter(exporters.Named):
         """Raises:
         ConfigurationError: the settings are wrong, or name no ``WEBSOCKET_ENDPOINT``.
         """
-        wanted = load({}, os.environ)
+        wanted = load({}, os.environ, hooks=False)
         if wanted.websocket_endpoint is None:
             _has_addresses(["spantap_websocket"], [])
         else:

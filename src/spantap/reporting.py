@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import platform
 import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ from spantap.export.sink import ProcessReport
 from spantap.otel import otlp
 from spantap.otel.current import late_calls
 from spantap.otel.delivery_stats import DeliveryStats
+from spantap.otel.hooks import HookStats
 from spantap.otel.tracing import Tracing
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.tally import Tally
@@ -39,12 +41,14 @@ class Stats:
         not_kept: reason -> exchanges not kept (``not_selected``, ``skipped``, ``unsampled``, ``failed``).
         destinations: name -> its own counts, spans that are not exchanges included.
         queued_bytes: estimated bytes waiting for delivery.
+        hooks: name -> what that hook did and how long it took.
     """
 
     captured: int
     not_kept: Mapping[str, int]
     destinations: Mapping[str, DeliveryStats]
     queued_bytes: int
+    hooks: Mapping[str, HookStats] = field(default_factory=dict)
 
 
 # The one reason that is no loss: the destination had them already.
@@ -83,6 +87,15 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
         "not_kept": dict(stats.not_kept),
         "late_calls": late_calls(),
         "queued_bytes": stats.queued_bytes,
+        "hooks": {
+            name: {
+                "calls": each.calls,
+                "failed": each.failed,
+                "mean_ms": round(each.mean_ms, 3),
+                "max_ms": round(each.max_ms, 3),
+            }
+            for name, each in stats.hooks.items()
+        },
         "destinations": {
             name: {
                 "captured": each.captured,
@@ -115,6 +128,8 @@ def shown(row: Effective) -> str:
             ", ".join(str(each) if isinstance(each, plain) else type(each).__name__ for each in value)
             or "none"
         )
+    if inspect.isfunction(value):
+        return f"{value.__module__}:{value.__qualname__}"
     return str(value) if isinstance(value, (str, int, float, Path)) else type(value).__name__
 
 

@@ -182,6 +182,8 @@ def _captured(wanted: Settings) -> dict[str, str]:
         "responses": half(wanted.response_bodies, query=False),
         "only paths": ", ".join(wanted.include_urls),
         "never paths": ", ".join(wanted.exclude_urls),
+        "only": ", ".join(wanted.include),
+        "never": ", ".join(wanted.exclude),
         "never methods": ", ".join(wanted.exclude_methods),
         "unsampled": _UNSAMPLED[wanted.capture_unsampled],
     }

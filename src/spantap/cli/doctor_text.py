@@ -136,6 +136,10 @@ def _process(page: _Page, process: Process) -> Iterator[str]:
     left_out = _counted(facts["not_kept"])
     if left_out:
         yield from page.row("  not kept", left_out, "")
+    for name, each in facts.get("hooks", {}).items():
+        took = f"{each['calls']} calls, {each['mean_ms']:.1f} ms on average, {each['max_ms']:.1f} ms at most"
+        failed = page.styled(_RED, f"; failed: {each['failed']}") if each["failed"] else ""
+        yield from page.row(f"  hook {name}", took + failed, "")
     if facts["late_calls"]:
         late = f"{facts['late_calls']} calls of spantap.current() came outside of a request, or after its end"
         yield from page.row("  too late", late, "")

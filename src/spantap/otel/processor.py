@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -24,8 +24,8 @@ from spantap.otel.exporter import ExchangeSpan
 from spantap.otel.queue import DeliveryQueue
 from spantap.otel.shed import STAGES
 from spantap.otel.tracing import SCOPE
+from spantap.policy.bounds import METADATA_MAX_BYTES
 from spantap.policy.decide import Unsampled
-from spantap.policy.pipeline import METADATA_MAX_BYTES
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class CaptureProcessor(SpanProcessor):
 
     Attributes:
         takes_unsampled: an exchange of a trace that is not sampled may go somewhere.
+        finish: set by the tap: waits, so many seconds, for exchanges that are just being finished; a
+            provider that ends with the process stops us before anybody else hears of the end.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class CaptureProcessor(SpanProcessor):
         self._cleaner = cleaner
         self._budget = budget
         self._unsampled = unsampled
+        self.finish: Callable[[float], bool] = lambda timeout: True
         self._use(routes)
         self.reset_after_fork()
 
@@ -130,8 +133,10 @@ class CaptureProcessor(SpanProcessor):
         return self.flush(timeout_millis / 1000)
 
     def shutdown(self) -> None:
-        """Send what is queued, within 5 seconds, and stop."""
-        self.stop(5.0)
+        """Send what is queued, and what is just being finished, within 5 seconds, and stop."""
+        deadline = time.monotonic() + 5.0
+        self.finish(2.0)
+        self.stop(deadline - time.monotonic())
 
     # Our side ---------------------------------------------------------------------------------
 
