@@ -89,7 +89,9 @@ class Handle:
         if self._tap.bound:
             self._tap.wait_for_open(_OPEN_SECONDS)
             self._tap.processor.settle_open()
-            self._tap.flush(1.0 if self._tap.gave_up_lately else _EXIT_SECONDS)
+            if not self._tap.flush(1.0 if self._tap.gave_up_lately else _EXIT_SECONDS):
+                for queue in self._tap.processor.queues:
+                    queue.tell_what_waits()
 
     def report(self) -> ProcessReport:
         """What this process says of itself in its store, for `spantap doctor`."""

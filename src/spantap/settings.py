@@ -8,13 +8,13 @@ the file (`settings_file`), the file over defaults.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_redaction
+from spantap import settings_file, settings_redaction, settings_remote
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
@@ -38,7 +38,6 @@ from spantap.settings_kinds import (
     SECONDS,
     SECRET,
     SECRET_HEADERS,
-    SECRETS,
     SINKS,
     STORE,
     TEXT,
@@ -47,23 +46,20 @@ from spantap.settings_kinds import (
     VALUES,
     WORD,
     WORDS,
-    Kind,
 )
 from spantap.settings_kinds import one_of as _one_of
 from spantap.settings_kinds import whole as _whole
-from spantap.settings_redaction import Secret, WrongValueError
+from spantap.settings_redaction import Secret
+from spantap.settings_remote import CERTIFICATE, RemoteSettings
+from spantap.settings_row import row as _row
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
 DEFAULT: Final = "default"
 
 
-def _row(default: Any, kind: Kind, doc: str, *, in_code_only: bool = False) -> Any:
-    return field(default=default, metadata={"kind": kind, "doc": doc, "in_code_only": in_code_only})
-
-
 @dataclass(frozen=True)
-class Settings:
+class Settings(RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -249,13 +245,19 @@ class Loaded:
         """Every setting, in the order of the table."""
         return [
             Effective(each.name, getattr(self.settings, each.name), self.sources.get(each.name, DEFAULT))
-            for each in fields(Settings)
+            for each in table()
         ]
+
+
+def table() -> list[Field[Any]]:
+    """The rows; those of remote destinations last."""
+    remote = {each.name for each in fields(RemoteSettings)}
+    return sorted(fields(Settings), key=lambda each: each.name in remote)
 
 
 def environment_names() -> list[str]:
     """The variables that may be set, in the order of the table."""
-    return [PREFIX + each.name.upper() for each in fields(Settings) if not each.metadata["in_code_only"]]
+    return [PREFIX + each.name.upper() for each in table() if not each.metadata["in_code_only"]]
 
 
 def load(keywords: Mapping[str, Any], environ: Mapping[str, str], *, hooks: bool = True) -> Settings:
@@ -286,6 +288,7 @@ def read(
             name = variable[len(PREFIX) :].lower()
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
+    reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
     if hooks:
         reader.import_hooks()
     reader.problems.extend(settings_redaction.problems(reader.values, reader.given_as))
@@ -317,12 +320,12 @@ class _Reader:
             try:
                 self.values[name] = row.metadata["kind"].parse(value)
                 self.sources[name] = source
-            except (NotAllowedError, WrongValueError) as error:
-                shown = "***" if row.metadata["kind"] in SECRETS else repr(value)
-                self.problems.append(Problem(given_as, shown, str(error)))
             except InvalidRulesError as error:
                 for which, text, remedy in error.problems:
                     self.problems.append(Problem(f"{given_as}, {which}", repr(text), remedy))
+            except ValueError as error:
+                shown = "***" if row.metadata["kind"].secret else repr(value)
+                self.problems.append(Problem(given_as, shown, str(error)))
 
     def import_hooks(self) -> None:
         for name in [each for each in self.values if self._rows[each].metadata["kind"] is HOOK]:
@@ -362,6 +365,7 @@ class _Reader:
         if name == "config_file":
             self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
             return
-        if row is not None and row.metadata["kind"] in (STORE, KEY_FILE) and isinstance(value, str) and value:
+        is_path = row is not None and row.metadata["kind"] in (STORE, KEY_FILE, CERTIFICATE)
+        if is_path and isinstance(value, str) and value:
             value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
         self.take(name, given_as, value, f"file ({file.path})")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
@@ -18,18 +18,7 @@ from spantap.policy.select import InvalidPatternError, Selection
 from spantap.policy.traits import Traits
 from spantap.settings_errors import NotAllowedError
 from spantap.settings_hooks import parse_hook
-
-
-class Kind(NamedTuple):
-    """What a setting takes.
-
-    Attributes:
-        takes: in words; follows "use" in an error.
-        parse: the value from what was given; raises `NotAllowedError`.
-    """
-
-    takes: str
-    parse: Callable[[Any], Any]
+from spantap.settings_row import Kind
 
 
 def _flag(value: Any) -> bool:
@@ -188,11 +177,12 @@ HASHABLE: Final = Kind(
     f"a list of {', '.join(settings_redaction.HASHABLE)}, or none",
     settings_redaction.some_of(settings_redaction.HASHABLE),
 )
-SECRET: Final = Kind("a text; it is never shown", settings_redaction.secret)
+SECRET: Final = Kind("a text; it is never shown", settings_redaction.secret, secret=True)
 SECRET_HEADERS: Final = Kind(
-    "name=value, several separated by commas; they are never shown", settings_redaction.secret_headers
+    "name=value, several separated by commas; they are never shown",
+    settings_redaction.secret_headers,
+    secret=True,
 )
 KEY_FILE: Final = Kind("the path of a file", settings_redaction.key_file)
-URL: Final = Kind("a URL with http:// or https://", settings_redaction.url)
+URL: Final = Kind("a URL with http:// or https://", settings_redaction.url, secret=True)
 TEXT: Final = Kind("a text", str)
-SECRETS: Final = (SECRET, SECRET_HEADERS, URL)  # what was given for one of them is not shown
