@@ -181,3 +181,12 @@ def test_valid_in_valid_out_and_unchanged_when_nothing_is_counted(document: Any)
 def test_any_text_is_survived(text: str, media_type: str) -> None:
     """No text raises under any media type."""
     REDACTOR.body(text, media_type, Tally())
+
+
+def test_what_becomes_a_name_by_masking_is_one_at_once() -> None:
+    """A long text before a value is shortened to a name by what is masked in it; once is enough for both."""
+    inner = json.dumps({"x": "y" * 180, "proxypass": "hunter2" * 10})
+    text = json.dumps([inner, False])
+    clean = Redactor().body(text, "application/json", Tally())
+    assert clean is not None
+    assert Redactor().body(clean, "application/json", Tally()) == clean

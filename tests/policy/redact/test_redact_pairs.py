@@ -129,3 +129,11 @@ def test_any_text_is_survived_as_url_query_and_path(text: str) -> None:
     REDACTOR.url(text, Tally())
     REDACTOR.query(text, Tally())
     REDACTOR.path(text, Tally())
+
+
+@pytest.mark.parametrize(
+    "url", ["//;jsessionid=hunter22", "http://shop.test;jsessionid=hunter22?a=1", "//a:b@c;sid=hunter22"]
+)
+def test_parameters_right_behind_the_host_are_parameters(url: str) -> None:
+    """A session in a URL that has no path is masked, too."""
+    assert "hunter22" not in Redactor().url(url, Tally())

@@ -213,3 +213,42 @@ def _is_json(text: str) -> bool:
     except ValueError:
         return False
     return text.isascii() or "\udc80" not in text
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "text/html", "application/xml"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</:\npassword=hunter22secret",
+        "</a\npassword: hunter22secret",
+        "<a>x</a password=hunter22secret>",
+        "<me password: hunter22secret>",
+        "<me password: hunter22secret",
+        "<a 'password':'hunter22secret'>",
+        "<!-- a < b --> password=hunter22secret",
+        "<!-- </: password=hunter22secret -->",
+        "<_\nglpat-hunter22secret0123456789",
+        "<_ glpat-hunter22secret0123456789>",
+    ],
+)
+def test_what_is_no_tag_hides_nothing(text: str, media_type: str) -> None:
+    """What begins like a tag and is none is read as running text, too."""
+    clean = Redactor().body(text, media_type, Tally())
+    assert clean is not None
+    assert "hunter22" not in clean
+    assert Redactor().body(clean, media_type, Tally()) == clean
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["your password is hunter22secret", "machine a login b password hunter22secret", "token->hunter22x"],
+)
+def test_what_is_found_in_text_is_found_inside_of_json_and_markup(text: str) -> None:
+    """A sentence that tells a secret is one wherever it stands."""
+    for body, media_type in (
+        (f'{{"note":"{text}"}}', "application/json"),
+        (f"<note>{text}</note>", "application/xml"),
+    ):
+        clean = Redactor().body(body, media_type, Tally())
+        assert clean is not None
+        assert "hunter22" not in clean

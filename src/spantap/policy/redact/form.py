@@ -13,11 +13,13 @@ from typing import Final
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.prefilter import NOTATION
 from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
 
 _MOST_LAYERS: Final = 4
+_MOST_PASSES: Final = 3  # what is masked may make something else of what stands around it
 _BETWEEN: Final = "\n\n"  # one for what is before it to end with, one for what is behind to begin with
 # With one of these beside it, ``code`` is an OAuth authorization code, otherwise it is anything.
 _OAUTH: Final = frozenset({"state", "session_state", "grant_type", "iss", "redirect_uri"})
@@ -49,35 +51,32 @@ def clean_pairs(
     if not text or (ruled is None and "code" not in text and (quiet or not looks_sensitive(text, rules))):
         return text
     pairs = [pair.partition("=") for pair in text.split("&")]
-    names = [unquote_plus(name) for name, _, _ in pairs]
+    names = [_decoded(name) for name, _, _ in pairs]
+    values = [_decoded(raw) for _, _, raw in pairs]
     oauth = not _OAUTH.isdisjoint(names)
+    recoded = _Recoded([*names, *values], rules, tally, depth, mask)
     done = []
-    for (raw_name, equals, raw), name in zip(pairs, names, strict=True):
+    for (raw_name, equals, raw), name, value in zip(pairs, names, values, strict=True):
         own = None if ruled is None else ruled.query(name) if rule == "query" else ruled.form(name)
         if ruled is not None and own is not None and own.action != "keep" and raw_name + raw:
             # A name without a value may be the value.
-            treated = ruled.text(own, unquote_plus(raw if equals else raw_name), tally, mask)
+            treated = ruled.text(own, value if equals else name, tally, mask)
             if treated is not None:
-                shown = _recoded(raw_name, rules, tally, depth, mask) + equals if equals else ""
+                shown = recoded(raw_name, name) + equals if equals else ""
                 done.append(shown + treated)
         elif own is not None:
-            done.append(
-                _recoded(raw_name, rules, tally, depth, mask)
-                + equals
-                + _recoded(raw, rules, tally, depth, mask)
-            )
+            done.append(recoded(raw_name, name) + equals + recoded(raw, value))
         elif not equals:
-            done.append(_recoded(raw_name, rules, tally, depth, mask))
+            done.append(recoded(raw_name, name))
         else:
             if name in rules.names or (oauth and name == "code"):
                 # `a;b=secret` is one pair to us and two to others: the name may hold the value.
-                value = unquote_plus(raw)
                 if value not in ("", MASK, URL_MASK):
                     tally.add(rule, value)
                     raw = mask
             else:
-                raw = _recoded(raw, rules, tally, depth, mask)
-            done.append(f"{_recoded(raw_name, rules, tally, depth, mask)}={raw}")
+                raw = recoded(raw, value)
+            done.append(f"{recoded(raw_name, name)}={raw}")
     return "&".join(done)
 
 
@@ -152,12 +151,39 @@ def suspicious(texts: Sequence[str], rules: Rules) -> set[int]:
     return found
 
 
-def _recoded(raw: str, rules: Rules, tally: Tally, depth: int, mask: str) -> str:
-    """A value that may hold something sensitive: cleaned, encoded again only if it changed."""
-    decoded = unquote_plus(raw)
-    clean = rules.value(decoded, tally, depth + 1, mask)
-    return (
-        raw
-        if clean == decoded
-        else quote_plus(clean, safe="[]/:;,?=@" if mask == URL_MASK else "[]", errors="replace")
-    )
+def _decoded(raw: str) -> str:
+    return unquote_plus(raw) if "%" in raw or "+" in raw else raw
+
+
+class _Recoded:
+    """What may hold something sensitive: cleaned, encoded again only if it changed."""
+
+    __slots__ = ("_depth", "_harmless", "_mask", "_rules", "_tally", "_values")
+
+    def __init__(self, texts: Sequence[str], rules: Rules, tally: Tally, depth: int, mask: str) -> None:
+        """Args:
+        texts: all that will be asked for, decoded: one look at them together is enough for most.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        depth: how deep inside other values we are.
+        mask: what to put in place of a value.
+        """
+        self._rules = rules
+        self._tally = tally
+        self._depth = depth
+        self._mask = mask
+        suspects = suspicious(texts, rules)
+        self._values = rules.prefilter.value_in(encode(_BETWEEN.join([texts[each] for each in suspects])))
+        self._harmless = {each for index, each in enumerate(texts) if index not in suspects}
+
+    def __call__(self, raw: str, decoded: str) -> str:
+        if decoded in self._harmless or (not self._values and NOTATION.search(decoded) is None):
+            return raw
+        clean = decoded
+        for _ in range(_MOST_PASSES):
+            before, clean = clean, self._rules.value(clean, self._tally, self._depth + 1, self._mask)
+            if clean == before:
+                break
+        if clean == decoded:
+            return raw
+        return quote_plus(clean, safe="[]/:;,?=@" if self._mask == URL_MASK else "[]", errors="replace")

@@ -40,6 +40,11 @@ class Page:
         self._columns: set[int] = set()  # those whose heading names a secret
         self._secret_element = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that was read says anything about what follows."""
+        return not (self._awaits or self._named_cell or self._secret_element or self._columns)
+
     def opened(self, token: Token, text: str) -> bool:
         """Note an opening tag; whether its attributes say that its value is a secret."""
         name = token.name.lower()

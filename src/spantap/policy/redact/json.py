@@ -6,7 +6,6 @@ Works on what a parser sees, so spelling (escapes, white space, key order) hides
 from __future__ import annotations
 
 import json
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Final
@@ -16,6 +15,7 @@ import orjson
 from spantap.policy.redact.detectors import is_card
 from spantap.policy.redact.form import suspicious
 from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.prefilter import NOTATION
 from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.ruled_json import Kept, PlacedWalk
 from spantap.policy.redact.rules import Rules
@@ -23,7 +23,6 @@ from spantap.policy.redact.tally import MASK, Tally
 
 _DEEPEST: Final = 100  # levels of nesting; below, everything is masked unread
 _LEAST_CARD: Final = 10**12
-_PAIR_OR_MARKUP = re.compile(r"[=:<%]|--|->|[\"'`]")
 # Members that name what stands in another member of the same object.
 NAMING: Final = (
     "name",
@@ -199,7 +198,7 @@ class _Walk:
 
     def _inside(self, node: Any, suspects: set[str]) -> None:
         """Clean strings."""
-        before = ""
+        before, changed = "", False
         for key, value in list(node.items() if type(node) is dict else enumerate(node)):
             if type(value) is not str:
                 before = ""
@@ -208,7 +207,14 @@ class _Walk:
                 node[key] = self._hidden("key", value)
             elif value in suspects:
                 node[key] = self._string(value)
+                changed = changed or node[key] != value
             before = value
+        if changed:
+            # What is a name now was too long, or something else, to be one before.
+            if type(node) is list:
+                self._pair(node)
+            else:
+                self._named(node)
 
     def _rename(self) -> None:
         """Clean names that are values themselves: ``{"AKIA...": true}``."""
@@ -230,9 +236,7 @@ class _Walk:
     def _string(self, text: str) -> str:
         if text in self._tally.hashes:
             return text
-        if not _PAIR_OR_MARKUP.search(text) and not (
-            self._values and self._rules.prefilter.value_in(encode(text))
-        ):
+        if not NOTATION.search(text) and not (self._values and self._rules.prefilter.value_in(encode(text))):
             return text
         clean = self._rules.value(text, self._tally, self._depth + 1, self._mask)
         if clean != text:

@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from spantap.policy.redact.flat import Passed
 from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.json import NAMED, NAMING, REFUSED
 from spantap.policy.redact.partial import LATER, LONGEST, NAMERS
@@ -28,6 +29,7 @@ _TOKENS = re.compile(
     rb"|[^\s\"`{}\[\],:][^\s\"`{}\[\],:]*",
     re.DOTALL,
 )
+_WHOLE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SPACE: Final = 1
 _STRING: Final = 2
 _OTHER_STRING: Final = 3
@@ -61,12 +63,19 @@ class _Level:
 
 
 class _Scan:
-    """One pass over one text."""
+    """One pass over one text.
+
+    Attributes:
+        settled: another would change nothing: whole strings were masked by name, one by one, and
+            the mask is a string, too.
+    """
 
     def __init__(self, data: bytes, rules: Rules, tally: Tally) -> None:
         self._data = data
         self._rules = rules
         self._tally = tally
+        self.settled = True
+        self._ahead = Passed(data, rules)
         self._edits: list[tuple[int, int, bytes]] = []
         self._levels = [_Level()]
         self._strings: list[tuple[int, int, str]] = []  # what stands under names that say nothing
@@ -75,8 +84,14 @@ class _Scan:
 
     def run(self) -> bytes:
         """The text with everything sensitive masked."""
-        for match in _TOKENS.finditer(self._data):
+        at = 0
+        while (at := self._passed(at)) < len(self._data):
+            match = _TOKENS.match(self._data, at)
+            if match is None:
+                at += 1
+                continue
             start, end, kind = match.start(), match.end(), match.lastindex
+            at = end
             if self._hidden:
                 self._inside_hidden(match[0], kind, end)
             elif kind == _SPACE:
@@ -95,6 +110,25 @@ class _Scan:
         if self._rules.prefilter.value_in(encode("\n".join([text for _, _, text in self._names]))):
             self._clean(self._names)
         return self._edited()
+
+    def _passed(self, at: int) -> int:
+        """Where to read on: most of a document has nothing in it."""
+        level = self._levels[-1]
+        if self._hidden or level.secret:
+            return at
+        if not level.spans and level.name is None:
+            if level.opener == b"{":
+                at = self._ahead.members(at)
+            elif level.opener == b"[" and not level.named and not self._flag(level.before or ""):
+                start, at = at, self._ahead.elements(at)
+                if at > start:
+                    level.elements += 1
+                    level.before = None
+        if self._data[at : at + 1] in (b"{", b"["):
+            start, at = at, self._ahead.value(at)
+            if at > start:
+                level.spans.append((start, at, ""))
+        return at
 
     def _inside_hidden(self, token: bytes, kind: int | None, end: int) -> None:
         level = self._levels[-1]
@@ -226,6 +260,7 @@ class _Scan:
         if raw in _NOTHING or _BARE_MASK in (raw, raw[1:-1]):
             return
         self._tally.add("key", self._content(start, end) if quote in b"\"'`" else decode(raw))
+        self.settled = self.settled and _WHOLE.fullmatch(raw) is not None
         hidden = quote + _BARE_MASK + quote if quote in b"'`" else _HIDDEN
         self._edits.append((start, end, hidden))
 
@@ -248,6 +283,7 @@ class _Scan:
         for start, end, text in found:
             clean = self._rules.value(text, self._tally, 1, MASK)
             if clean != text:
+                self.settled = False
                 quote = self._data[start : start + 1]
                 written = _written(clean, quote) if quote in b"\"'`" else encode(clean)
                 self._edits.append((start, end, written))
@@ -275,9 +311,10 @@ def clean_loose(text: str, rules: Rules, tally: Tally) -> str:
     """JSON-like text with everything sensitive masked; the same text when there is nothing."""
     for _ in range(_MOST_PASSES):
         before = text
-        text = decode(_Scan(encode(text), rules, tally).run())
+        scan = _Scan(encode(text), rules, tally)
+        scanned = decode(scan.run())
         # Whatever the tokens have hidden from us: named values are found in running text, too.
-        text = clean_text(text, rules, tally)
-        if text == before:
+        text = clean_text(scanned, rules, tally)
+        if text == before or (text == scanned and scan.settled):
             break
     return text

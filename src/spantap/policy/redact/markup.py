@@ -17,21 +17,31 @@ from spantap.policy.redact.html import Page
 from spantap.policy.redact.json import NAMED, NAMING
 from spantap.policy.redact.partial import LONGEST
 from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.plain import clean_plain
+from spantap.policy.redact.prefilter import NOTATION
 from spantap.policy.redact.rules import Rules
+from spantap.policy.redact.stretches import Stretches
 from spantap.policy.redact.tags import Attribute, Token, tokens
 from spantap.policy.redact.tally import MASK, Tally
 
 _HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
-_OWN_ENTITIES = re.compile(r"<!doctype[^>]*\[|<!entity", re.IGNORECASE)
+_OWN_ENTITIES = re.compile(r"<!doctype[^<>\[]*\[|<!entity", re.IGNORECASE)
 # Elements whose text names what their neighbour holds: plist, XML-RPC, Java's properties.
 _NAMERS: Final = frozenset(NAMING) - {"id", "type"}
-# In what has none of these, nothing is named, and no URL stands.
-_NOTATION = re.compile(r"[=:<%\\\"'`]|--| (?:is|was|are|were) ")
+# What an attribute may be called, in templates, too. Others are running text.
+_ATTRIBUTE = re.compile(r"[\w@#*:.$\[\]()-]*[\w\])]")
 _MOST_COMMENTS: Final = 2  # one within the other
 
 
 def clean_markup(
-    text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool = False, depth: int = 0
+    text: str,
+    rules: Rules,
+    tally: Tally,
+    *,
+    html: bool,
+    sure: bool = False,
+    cut: bool = False,
+    depth: int = 0,
 ) -> str | None:
     """Markup with everything sensitive masked, or None when it has entities of its own.
 
@@ -40,13 +50,16 @@ def clean_markup(
         rules: what is sensitive.
         tally: counts what is masked.
         html: whether it is HTML; XML otherwise, unless it says that it is HTML.
+        sure: it is XML, says its media type; what may be running text is cleaned as that, too.
         cut: whether it ends too early.
         depth: how many comments are around it.
     """
     if _OWN_ENTITIES.search(text):
         return None
     html = html or _HTML.match(text) is not None
-    return _Document(text, rules, tally, html=html, cut=cut, depth=depth).clean()
+    document = _Document(text, rules, tally, html=html, cut=cut, depth=depth)
+    clean = document.clean()
+    return clean if (sure or html) and not document.doubtful else clean_plain(clean, rules, tally)
 
 
 @dataclass(slots=True)
@@ -60,9 +73,14 @@ class _Element:
 
 
 class _Document:
-    """One pass over one text."""
+    """One pass over one text.
+
+    Attributes:
+        doubtful: some tags are none, or are broken; what stands in there may be running text.
+    """
 
     def __init__(self, text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool, depth: int) -> None:
+        self.doubtful = False
         self._depth = depth
         self._text = text
         self._rules = rules
@@ -76,11 +94,13 @@ class _Document:
         self._hidden: str | None = None  # the element in which everything is masked
         self._hidden_whole = False  # attributes of any name, too
         self._nested = 0
+        self._stretches: Stretches | None = None
 
     def clean(self) -> str:
         """The clean text."""
         text = self._text = without_tail(self._text).rstrip("<") if self._cut else self._text
-        for token in tokens(text, html=self._page is not None):
+        self._stretches = None if self._page is None else Stretches(text, self._rules)
+        for token in tokens(text, html=self._page is not None, passed=self._passed):
             if (
                 self._cut
                 and not token.whole
@@ -88,6 +108,8 @@ class _Document:
             ):
                 text = text[: token.start]
                 break
+            if not token.whole or (token.attributes and not self._is_tag(token)):
+                self.doubtful = True
             if token.kind == "open":
                 self._opened(token)
             elif token.kind == "close":
@@ -99,6 +121,19 @@ class _Document:
                 for start, end in element.values:
                     self._mask(start, end)
         return self._edited(text)
+
+    def _is_tag(self, token: Token) -> bool:
+        """Whether it is what tags are: its attributes are not called like pieces of text."""
+        names = [each.name for each in token.attributes]
+        if token.kind != "open" or not all(map(_ATTRIBUTE.fullmatch, names)):
+            return False
+        return not (self._values and self._rules.prefilter.value_in(encode("\n".join(names))))
+
+    def _passed(self, at: int) -> int:
+        """Where to read on: most of a page has nothing in it."""
+        if self._stretches is None or self._page is None or self._hidden is not None or not self._page.idle:
+            return at
+        return self._stretches.passed(at)
 
     def _opened(self, token: Token) -> None:
         name = self._name(token)
@@ -175,7 +210,7 @@ class _Document:
 
     def _value(self, content: str) -> str:
         """A text or an attribute's value; most have nothing in them that could be looked into."""
-        if not self._values and _NOTATION.search(content) is None:
+        if not self._values and NOTATION.search(content) is None:
             return content
         return self._rules.value(content, self._tally, 1, MASK)
 

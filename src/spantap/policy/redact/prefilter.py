@@ -7,6 +7,7 @@ is seen here, and much that turns out harmless. A no is final and ends the work.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -21,6 +22,8 @@ _START: Final = r"(?:^|[^a-zA-Z]|\\[abfnrtv])"
 # enough then.
 _ESCAPES: Final = r"\\u|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf"
 _END: Final = r"[sS]?(?:[^a-z]|$)"
+# In a text that has none of these, no value is named, no URL stands, and nothing is spelt in another way.
+NOTATION = re.compile(r"[=:<%&\\\"'`]|--|->|[ \t](?:is|was|are|were)[ \t:]|machine\s")
 
 
 class Prefilter:
@@ -39,7 +42,7 @@ class Prefilter:
         values: the rules of `detectors.OPTIONAL` that are wanted.
         """
         names = "|".join([_anywhere(), _whole_words(), *map(_user_name, extra)])
-        self.names: Pattern = compile_bytes(names)
+        self.names: Pattern = compile_bytes(names, groups=False)
         self.optional = tuple((each, compile_bytes(OPTIONAL[each])) for each in values)
         hint = "|".join([HINT, *(f"(?:{OPTIONAL[each]})" for each, _ in self.optional)])
         self._values = compile_bytes(hint, groups=False) if self.optional else _VALUES

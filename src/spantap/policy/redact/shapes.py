@@ -77,6 +77,9 @@ def _by_beginning(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool
     ):
         return before + _document(text[len(before) :], rules, tally, cut=cut, depth=depth)
     clean = _by_notation(text, kind, rules, tally, cut=cut)
+    is_form = kind == _FORM and not _MARKUP.match(text) and not is_graphql(text)
+    if is_form and clean is not None and _names(clean) == _names(text):
+        return clean  # each value was cleaned until nothing changed any more
     # What is masked may make something else of what stands around it.
     for _ in range(_MOST_PASSES):
         if clean is None or clean == text:
@@ -85,11 +88,16 @@ def _by_beginning(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool
     return clean
 
 
+def _names(form: str) -> list[str]:
+    return [pair.partition("=")[0] for pair in form.split("&")]
+
+
 def _by_notation(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str | None:
     if kind == _GRAPHQL or is_graphql(text):
         return clean_graphql(without_tail(text) if cut else text, rules, tally)
     if kind.endswith(_MARKUP_ENDS) or _MARKUP.match(text):
-        return clean_markup(text, rules, tally, html=kind.endswith("/html"), cut=cut)
+        html, sure = kind.endswith("/html"), kind.endswith(_MARKUP_ENDS)
+        return clean_markup(text, rules, tally, html=html, sure=sure, cut=cut)
     if kind == _FORM or _PAIRS.match(text):
         return clean_form(text, rules, tally, cut=cut)
     # A number is JSON, too.

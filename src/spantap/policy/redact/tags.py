@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,16 +53,17 @@ class Token:
         return self.name.rpartition(":")[2]
 
 
-def tokens(text: str, *, html: bool) -> Iterator[Token]:
+def tokens(text: str, *, html: bool, passed: Callable[[int], int] = int) -> Iterator[Token]:
     """All of a text, piece by piece.
 
     Args:
         text: the markup.
         html: scripts and styles are text up to their closing tag.
+        passed: where to read on, asked in front of each piece.
     """
     at = 0
     missing: set[str] = set()  # what was looked for in vain is not looked for again
-    while at < len(text):
+    while (at := passed(at)) < len(text):
         opening = _OPENING.search(text, at)
         start = opening.start() if opening else len(text)
         if start > at:

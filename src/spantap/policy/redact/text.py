@@ -15,34 +15,34 @@ from urllib.parse import unquote
 from spantap.policy.redact.detectors import find
 from spantap.policy.redact.keys import SensitiveNames
 from spantap.policy.redact.literal import literal_end
+from spantap.policy.redact.named import NAME, QUOTES, pairs
 from spantap.policy.redact.patterns import compile_bytes, decode, encode
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
 from spantap.policy.redact.url import clean_url
 
-_NAME: Final = r"[A-Za-z0-9_.%$\[\]\x80-\xff-]+"
-_QUOTES: Final = r"\\*[\"'`]"
-_PAIR = compile_bytes(
-    rf"({_NAME}(?:[ \t]{_NAME}){{0,2}})(?:{_QUOTES})?\]?[ \t]*(=>|->|:=|!?={{1,3}}|:)[ \t]*"
-)
 # No separator between them: token "value", --token value, ('token', 'value') as in reprs of header
 # lists, .netrc, <add key="token" value="value"/>. Groups come in twos: name, beginning of the value.
 _BARE = compile_bytes(
-    rf"({_NAME})[ \t]+({_QUOTES})"
+    rf"({NAME})[ \t]+({QUOTES})"
     r"|--([A-Za-z][A-Za-z0-9_.-]*)[ \t]+([^-\s])"
     r"|machine\s+[^\s]+\s+login\s+[^\s]+\s+(password)\s+([^\s])"
-    rf"|\([bBuU]?[\"']({_NAME})[\"'],[ ]*[bBuU]?({_QUOTES})"
-    rf"|(?i:name|key)[ ]*=[ ]*[\"']({_NAME})[\"'][^<>\"']*[ ](?i:value)[ ]*=[ ]*({_QUOTES})"
+    rf"|\([bBuU]?[\"']({NAME})[\"'],[ ]*[bBuU]?({QUOTES})"
+    rf"|(?i:name|key)[ ]*=[ ]*[\"']({NAME})[\"'][^<>\"']*[ ](?i:value)[ ]*=[ ]*({QUOTES})"
 )
 # In a sentence: "your password is hunter2". What is no word of the language is a value.
 _SENTENCE = compile_bytes(
-    rf"({_NAME})[ \t]+(?:is|was|are|were)(?:[ \t]*:)?[ \t]+(?:{_QUOTES})?([^\s\"'`<>]{{4,}})"
+    rf"({NAME})[ \t]+(?:is|was|are|were)(?:[ \t]*:)?[ \t]+(?:{QUOTES})?([^\s\"'`<>]{{4,}})"
 )
 _ELEMENT = compile_bytes(r"<(?:[A-Za-z0-9_]+:)?([A-Za-z0-9_.-]+)(?:\s[^<>]*)?>")
 _DIGIT = re.compile(rb"[0-9]")
 _BLOCK = re.compile(rb"[|>]?[+-]?\r?\n([ \t]+[^\n]+(?:\n[ \t]+[^\n]+)*)")  # YAML, folded headers
 _URL = compile_bytes(r"[A-Za-z][A-Za-z0-9+.-]*:(?:\\*/){2}[^\s\"'<>`]+")
 _MASK: Final = MASK.encode()
+# Values that are nothing, or masked, where they surely end: many documents have them by the dozen.
+_DONE = re.compile(
+    rb'(?:null|\[REDACTED\])(?=[}\])\n]|</|,\s*["\']|,?\Z)|""(?!["\w])|"\[REDACTED\]"(?!["\w])'
+)
 _PUNCTUATION: Final = b">)}.,;:!?"
 _EMPTY: Final = frozenset({"", "None", "null", "nil", "undefined", MASK, URL_MASK})
 
@@ -65,8 +65,8 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
     hidden = mask.encode()
     spans = [
         *_urls(data, rules, depth),
-        *(_Span(start, end, rule, hidden) for start, end, rule in find(data, rules.prefilter.optional)),
-        *_pairs(data, rules.names, hidden),
+        *_values(data, rules, hidden),
+        *_pairs(data, rules, hidden),
         *_bare(data, rules.names, hidden),
         *_elements(data, rules.names, hidden),
         *_sentences(data, rules.names, hidden),
@@ -120,18 +120,25 @@ def _urls(data: bytes, rules: Rules, depth: int) -> Iterator[_Span]:
             yield _Span(start, end, "url", encode(clean), inner)
 
 
-def _pairs(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
+def _values(data: bytes, rules: Rules, hidden: bytes) -> Iterator[_Span]:
+    if rules.prefilter.value_in(data):
+        for start, end, rule in find(data, rules.prefilter.optional):
+            yield _Span(start, end, rule, hidden)
+
+
+def _pairs(data: bytes, rules: Rules, hidden: bytes) -> Iterator[_Span]:
     done = 0
-    for match in _PAIR.finditer(data):
+    places = [(match.start(), match.end()) for match in rules.prefilter.names.finditer(data)]
+    for name, name_end, value, separator in pairs(data, places):
         # Inside a value that is masked already; a name in there may have its value outside.
-        if match.end() < done or not _named(data, match.start(1), match.end(1), names):
+        if value < done or _DONE.match(data, value) or not _named(data, name, name_end, rules.names):
             continue
-        colon = data[match.start(2) : match.end(2)] == b":"
-        name = data[match.start(1) : match.end(1)].lower()
+        colon = separator == b":"
+        called = data[name:name_end].lower()
         # A header's value goes to the end of its line.
-        line = colon and (b"cookie" in name or b"authoriz" in name)
-        start, end = literal_end(data, match.end(), spaces=colon, whole_line=line)
-        block = _BLOCK.match(data, match.end()) if colon else None
+        line = colon and (b"cookie" in called or b"authoriz" in called)
+        start, end = literal_end(data, value, spaces=colon, whole_line=line)
+        block = _BLOCK.match(data, value) if colon else None
         if block is not None:
             start, end = block.start(1), block.end()
         done = max(done, end)

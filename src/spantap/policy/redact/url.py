@@ -100,10 +100,11 @@ def _user_hidden(url: str, tally: Tally) -> tuple[str, str]:
         # host:port it is not: a password with a raw slash, question mark or hash sign in it.
         end = max(end, url.rfind("@") + 1)
     user, at, host = url[start:end].rpartition("@")
+    end -= len(host) - len(host.partition(";")[0])  # parameters belong to the path
     if not at or user == _HIDDEN_USER:
         return url[:end], url[end:]
     tally.add("userinfo", user.split(":", 1))
-    return f"{url[:start]}{_HIDDEN_USER}@{host}", url[end:]
+    return f"{url[:start]}{_HIDDEN_USER}@{host.partition(';')[0]}", url[end:]
 
 
 def _parameter(parameter: str, rules: Rules, tally: Tally) -> str:
