@@ -26,6 +26,7 @@ def _flat(levels: int) -> bytes:
     return rb"\{%b\}|\[%b\]" % (content, content)
 
 
+_DEEP = re.compile(rb"(?:[{\[]\s{0,8}){%d}" % (_LEVELS + 2))
 _BESIDE: Final = b"|".join(each.encode() for each in sorted({*LATER, *NAMERS}))
 _VALUE: Final = rb"(?:%b|%b|[\w.+-]+|%b)\s*," % (_QUOTED, _SINGLE, _flat(_LEVELS - 1))
 _FLAT = re.compile(_flat(_LEVELS))
@@ -76,5 +77,8 @@ class Passed:
         while self._next < len(self._places) and self._places[self._next][1] < at:
             self._next += 1
         limit = self._places[self._next][0] if self._next < len(self._places) else len(self._data)
-        found = pattern.match(self._data, at, limit) if at < limit else None
+        # What is nested deeper is not tried again and again.
+        if at >= limit or _DEEP.match(self._data, at) is not None:
+            return at
+        found = pattern.match(self._data, at, limit)
         return found.end() if found else at
