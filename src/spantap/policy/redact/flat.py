@@ -13,6 +13,7 @@ _BETWEEN: Final = rb"[^{}\[\]\"'`/#\\]*"  # no strings, brackets, comments
 _QUOTED: Final = rb'"[^"\\]*(?:"|(?:\\["\\/nrt][^"\\]*)+"(?!\s*:))'
 _SINGLE: Final = rb"(?<=[\s{}\[\],:])'[^'\\]*'(?=[\s{}\[\],:])"
 _LEVELS: Final = 4
+DEEP: Final = _LEVELS + 2  # brackets in a row: nothing that begins with them is passed
 _SPELT = re.compile(rb"%[0-9A-Fa-f]")
 # Members that are masked, or have nothing to mask.
 _NOTHING = re.compile(
@@ -26,7 +27,6 @@ def _flat(levels: int) -> bytes:
     return rb"\{%b\}|\[%b\]" % (content, content)
 
 
-_DEEP = re.compile(rb"(?:[{\[]\s{0,8}){%d}" % (_LEVELS + 2))
 _BESIDE: Final = b"|".join(each.encode() for each in sorted({*LATER, *NAMERS}))
 _VALUE: Final = rb"(?:%b|%b|[\w.+-]+|%b)\s*," % (_QUOTED, _SINGLE, _flat(_LEVELS - 1))
 _FLAT = re.compile(_flat(_LEVELS))
@@ -77,8 +77,5 @@ class Passed:
         while self._next < len(self._places) and self._places[self._next][1] < at:
             self._next += 1
         limit = self._places[self._next][0] if self._next < len(self._places) else len(self._data)
-        # What is nested deeper is not tried again and again.
-        if at >= limit or _DEEP.match(self._data, at) is not None:
-            return at
-        found = pattern.match(self._data, at, limit)
+        found = pattern.match(self._data, at, limit) if at < limit else None
         return found.end() if found else at
