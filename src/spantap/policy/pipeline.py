@@ -30,6 +30,7 @@ from spantap.model import (
 )
 from spantap.model.exchange import NOBODY
 from spantap.model.observation import NOTHING, Collected
+from spantap.policy.again import without_echoes
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.redact import MASK, Redactor, Tally
 from spantap.policy.redact.rules import compile_names
@@ -215,7 +216,7 @@ class Pipeline:
         if redactor.hashes:
             client_address = redactor.address(seen.client_address, tally)
             identity = _hashed(seen, identity, redactor, tally)
-        return Exchange(
+        exchange = Exchange(
             trace_id=seen.trace_id,
             span_id=seen.span_id,
             parent_span_id=seen.parent_span_id,
@@ -253,6 +254,7 @@ class Pipeline:
             service=seen.service,
             sampled=seen.sampled,
         )
+        return without_echoes(exchange, asking, tally)
 
     def _name(self, text: str | None, *, tally: Tally) -> str | None:
         return None if text is None else self.clean_name(text, tally)

@@ -30,6 +30,13 @@ class Tally:
         self.secrets: set[str] = set()
         self.hashes: set[str] = set()
 
+    @classmethod
+    def knowing(cls, other: Tally) -> Tally:
+        """A new one that knows the values another knows, and counts by itself."""
+        tally = cls()
+        tally.secrets = other.secrets
+        return tally
+
     def add(self, rule: str, value: object = None) -> None:
         """Note that a rule masked a value.
 
