@@ -37,11 +37,22 @@ NAMING: Final = (
     "type",
     "Name",
     "Key",
+    "NAME",
+    "KEY",
+    "Field",
+    "attribute",
+    "property",
+    "fieldName",
+    "field_name",
     "n",
     "k",
     "path",
 )
-NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
+NAMED: Final = frozenset({
+    "value", "values", "val", "content", "data", "text", "default", "v", "Value", "Values", "VALUE",
+    "oldValue", "newValue", "old_value", "new_value", "stringValue", "string_value", "rejectedValue",
+    "rejected_value",
+})  # fmt: skip
 
 REFUSED: Final = frozenset({"input", "ctx"})
 _NOTHING_KEPT: Final[Kept] = set()

@@ -16,13 +16,15 @@ from spantap.policy.redact.cut import without_tail
 from spantap.policy.redact.html import Page
 from spantap.policy.redact.json import NAMED, NAMING
 from spantap.policy.redact.partial import LONGEST
-from spantap.policy.redact.patterns import encode
+from spantap.policy.redact.patterns import compile_bytes, encode
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tags import Attribute, Token, tokens
 from spantap.policy.redact.tally import MASK, Tally
+from spantap.policy.redact.text import clean_text
+from spantap.policy.redact.url import clean_values
 
 _HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
-_OWN_ENTITIES = re.compile(r"<!doctype[^>]*\[|<!entity", re.IGNORECASE)
+_OWN_ENTITIES = compile_bytes(r"(?i:<!doctype[^>]*\[|<!entity)", groups=False)  # in linear time
 # Elements whose text names what their neighbour holds: plist, XML-RPC, Java's properties.
 _NAMERS: Final = frozenset(NAMING) - {"id", "type"}
 # In what has none of these, nothing is named, and no URL stands.
@@ -43,7 +45,7 @@ def clean_markup(
         cut: whether it ends too early.
         depth: how many comments are around it.
     """
-    if _OWN_ENTITIES.search(text):
+    if "<!" in text and _OWN_ENTITIES.search(encode(text)):
         return None
     html = html or _HTML.match(text) is not None
     return _Document(text, rules, tally, html=html, cut=cut, depth=depth).clean()
@@ -80,7 +82,9 @@ class _Document:
     def clean(self) -> str:
         """The clean text."""
         text = self._text = without_tail(self._text).rstrip("<") if self._cut else self._text
+        open_tag = False
         for token in tokens(text, html=self._page is not None):
+            open_tag = not token.whole
             if (
                 self._cut
                 and not token.whole
@@ -98,7 +102,13 @@ class _Document:
             if element.nameless:
                 for start, end in element.values:
                     self._mask(start, end)
-        return self._edited(text)
+        # What stands in a tag that is not closed is perhaps no tag; names may be values, too.
+        clean = self._edited(text)
+        return (
+            clean_text(clean, self._rules, self._tally)
+            if open_tag
+            else clean_values(clean, self._rules, self._tally, MASK)
+        )
 
     def _opened(self, token: Token) -> None:
         name = self._name(token)
@@ -185,14 +195,14 @@ class _Document:
         if len(self._path) < 2:
             return
         parent = self._path[-2]
-        if local in _NAMERS:
+        if local.lower() in _NAMERS:
             parent.nameless = False
             if unescape(raw).strip() in self._rules.names:
                 parent.named = True
                 for span in parent.values:
                     self._mask(*span)
                 parent.values.clear()
-        elif local in NAMED and end - token.inside <= LONGEST:
+        elif local.lower() in NAMED and end - token.inside <= LONGEST:
             parent.values.append((token.inside, end))
 
     def _attributes(

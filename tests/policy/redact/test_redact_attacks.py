@@ -1,0 +1,82 @@
+"""Ways to hide a secret, or to spoil what is none, that were found by attack."""
+
+from __future__ import annotations
+
+import pytest
+
+from spantap.policy.redact import Redactor, Tally
+from spantap.policy.redact.user_rules import parse_rules
+
+REDACTOR = Redactor()
+SECRET = "hunter2Zq9xK4"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5"
+JSON, XML, TEXT = "application/json", "application/xml", "text/plain"
+
+
+def clean(text: str, kind: str) -> str:
+    shown = REDACTOR.body(text, kind, Tally())
+    assert shown is not None
+    return shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"field": "password", "rejectedValue": "%s"}',
+        '{"Field": "password", "newValue": "%s"}',
+        '{"NAME": "password", "VALUE": "%s"}',
+        '{"attribute": "password", "value": "%s"}',
+        '{"name": "password", "old_value": "%s"}',
+    ],
+)
+def test_a_value_beside_its_name(text: str) -> None:
+    """What names a value, and what holds it, is spelt in several ways."""
+    assert SECRET not in clean(text % SECRET, JSON)
+    assert SECRET not in clean((text % SECRET).replace("}", ",}"), JSON)
+
+
+def test_case_of_elements_beside_each_other() -> None:
+    """Elements that name and hold a value may be written in capitals."""
+    assert SECRET not in clean(f"<p><NAME>password</NAME><VALUE>{SECRET}</VALUE></p>", XML)
+
+
+@pytest.mark.parametrize("text", ["<_\n%s", "<_ password : %s", "<_ password is %s", "<a b %s"])
+@pytest.mark.parametrize("secret", [JWT, SECRET])
+def test_a_tag_that_is_never_closed(text: str, secret: str) -> None:
+    """What stands in it is cleaned as text is: it may be none."""
+    if "password" in text or secret is JWT:
+        assert secret not in clean(text % secret, TEXT)
+
+
+def test_words_of_schemas_are_no_secrets() -> None:
+    """An OpenAPI document keeps its words, although they stand under ``password``."""
+    tally = Tally()
+    text = '{"password": {"type": "string", "in": "header"}, "name": {"type": "string"}}'
+
+    clean = REDACTOR.body(text, JSON, tally)
+
+    assert clean is not None
+    assert REDACTOR.echoes(clean, tally) == '{"password":"[REDACTED]","name":{"type":"string"}}'
+
+
+def test_what_refers_to_a_secret_stays() -> None:
+    """References, results of checks and counts are no secrets."""
+    text = '{"secretKeyRef":{"name":"db"},"cvc_check":"pass","accepted_prediction_tokens":3}'
+    assert clean(text, JSON) == text
+
+
+def test_a_kept_cookie_does_not_keep_the_next_line() -> None:
+    """WSGI servers join two Cookie lines with a comma: the second one is not the kept cookie's."""
+    ruled, _ = Redactor(rules=parse_rules("cookie lang keep")).of("/", None)
+    tally = Tally()
+
+    ((_, shown),) = ruled.header_pairs([("cookie", f"lang=de, sid={SECRET}")], tally)
+
+    assert shown == "lang=de,[REDACTED]"
+    assert f"sid={SECRET}" in tally.secrets
+
+
+def test_an_authorization_code_beside_the_client() -> None:
+    """``code`` is one of OAuth when the client is named, too."""
+    text = f"code={SECRET}&client_id=web"
+    assert clean(text, "application/x-www-form-urlencoded") == "code=[REDACTED]&client_id=web"
