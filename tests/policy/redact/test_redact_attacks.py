@@ -40,7 +40,9 @@ def test_case_of_elements_beside_each_other() -> None:
     assert SECRET not in clean(f"<p><NAME>password</NAME><VALUE>{SECRET}</VALUE></p>", XML)
 
 
-@pytest.mark.parametrize("text", ["<_\n%s", "<_ password : %s", "<_ password is %s", "<a b %s"])
+@pytest.mark.parametrize(
+    "text", ["<_\n%s", "<_ password : %s", "<_ password is %s", "<_\n<password>%s</password>", "<a b %s"]
+)
 @pytest.mark.parametrize("secret", [JWT, SECRET])
 def test_a_tag_that_is_never_closed(text: str, secret: str) -> None:
     """What stands in it is cleaned as text is: it may be none."""

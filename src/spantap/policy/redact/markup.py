@@ -82,9 +82,9 @@ class _Document:
     def clean(self) -> str:
         """The clean text."""
         text = self._text = without_tail(self._text).rstrip("<") if self._cut else self._text
-        open_tag = False
+        broken = False
         for token in tokens(text, html=self._page is not None):
-            open_tag = not token.whole
+            broken = broken or not token.whole or any("<" in each.name for each in token.attributes)
             if (
                 self._cut
                 and not token.whole
@@ -102,11 +102,11 @@ class _Document:
             if element.nameless:
                 for start, end in element.values:
                     self._mask(start, end)
-        # What stands in a tag that is not closed is perhaps no tag; names may be values, too.
+        # What stands in a tag that is not closed is perhaps no tag; and names may be values.
         clean = self._edited(text)
         return (
             clean_text(clean, self._rules, self._tally)
-            if open_tag
+            if broken
             else clean_values(clean, self._rules, self._tally, MASK)
         )
 
