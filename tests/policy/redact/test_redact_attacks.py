@@ -41,7 +41,15 @@ def test_case_of_elements_beside_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<_\n%s", "<_ password : %s", "<_ password is %s", "<_\n<password>%s</password>", "<a b %s"]
+    "text",
+    [
+        "<_\n%s",
+        "<_ password : %s",
+        "<_ password is %s",
+        "<_\n<password>%s</password>",
+        "<U id=1 password: %s>",
+        "<a b %s",
+    ],
 )
 @pytest.mark.parametrize("secret", [JWT, SECRET])
 def test_a_tag_that_is_never_closed(text: str, secret: str) -> None:
@@ -82,3 +90,40 @@ def test_an_authorization_code_beside_the_client() -> None:
     """``code`` is one of OAuth when the client is named, too."""
     text = f"code={SECRET}&client_id=web"
     assert clean(text, "application/x-www-form-urlencoded") == "code=[REDACTED]&client_id=web"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your verification code is %s.",
+        "%s is your verification code",
+        "G-%s is your Google verification code",
+        "Your new password:\n\n  %s\n\nKeep it safe.",
+        "PIN:\r\n%s\r\n",
+        'Authorization: Digest username="ann", response="%s"',
+    ],
+)
+def test_messages_that_tell_a_secret(text: str) -> None:
+    """Sentences and labels of several words, a value before its name, quoted parts of a header."""
+    assert SECRET not in clean(text % SECRET, TEXT)
+    assert SECRET not in REDACTOR.text(text % SECRET, Tally())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Password:\n\nForgot it?\n",
+        "This is your session",
+        "Your verification code is wrong.",
+        "Tokens:\n- one",
+    ],
+)
+def test_messages_that_tell_none(text: str) -> None:
+    """Words of the language are no secrets."""
+    assert clean(text, TEXT) == text
+
+
+@pytest.mark.parametrize("number", ["490154203237518", "2000000000000000009", "5105105105105"])
+def test_numbers_that_no_issuer_gives_out(number: str) -> None:
+    """A device's number, an id of 19 digits: right by Luhn, but no card begins like that."""
+    assert clean(f'{{"id":{number}}}', JSON) == f'{{"id":{number}}}'

@@ -45,7 +45,7 @@ def literal_end(
         elif char in b"\"'`":
             if data[found - 1 : found].isalnum() and data[at : at + 1].isalnum():
                 continue  # an apostrophe
-            if not depth:
+            if not depth and not (whole_line and data[found - 1 : found] == b"="):  # Digest username="..."
                 return _trimmed(data, start, found)
             slashes = data[start:found]
             slashes = slashes[len(slashes.rstrip(b"\\")) :]

@@ -29,6 +29,8 @@ _OWN_ENTITIES = compile_bytes(r"(?i:<!doctype[^>]*\[|<!entity)", groups=False)  
 _NAMERS: Final = frozenset(NAMING) - {"id", "type"}
 # In what has none of these, nothing is named, and no URL stands.
 _NOTATION = re.compile(r"[=:<%\\\"'`]|--| (?:is|was|are|were) ")
+# No name of an attribute: what stands around it is perhaps no tag.
+_ODD = re.compile(r"[<\"',;]|:\Z")
 _MOST_COMMENTS: Final = 2  # one within the other
 
 
@@ -84,7 +86,7 @@ class _Document:
         text = self._text = without_tail(self._text).rstrip("<") if self._cut else self._text
         broken = False
         for token in tokens(text, html=self._page is not None):
-            broken = broken or not token.whole or any("<" in each.name for each in token.attributes)
+            broken = broken or not token.whole or any(_ODD.search(each.name) for each in token.attributes)
             if (
                 self._cut
                 and not token.whole
