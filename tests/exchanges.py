@@ -62,6 +62,7 @@ def exchanges(draw: st.DrawFn) -> Exchange:
         timing=Timing(start, None if first_byte is None else start + first_byte, start + draw(counts)),
         client=Peer(draw(st.one_of(st.none(), text)), draw(st.one_of(st.none(), st.integers(0, 65535)))),
         server=Peer(draw(st.one_of(st.none(), text)), draw(st.one_of(st.none(), st.integers(0, 65535)))),
+        peer=Peer(draw(st.one_of(st.none(), text)), draw(st.one_of(st.none(), st.integers(0, 65535)))),
         route=draw(st.one_of(st.none(), text)),
         endpoint=draw(st.one_of(st.none(), text)),
         identity=Identity(*(draw(st.one_of(st.none(), text)) for _ in range(6))),

@@ -10,6 +10,7 @@ without its exit handlers.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import json
 import os
@@ -138,10 +139,7 @@ def main(framework: str, plan: list[list[Any]]) -> None:
             statuses.append(ask(port, step, *rest))
             handle.tap.wait_for_open(10)  # the client has its answer before the server is done with it
     stats = handle.stats()
-    destinations = {
-        name: {"captured": each.captured, "exported": each.exported, "dropped": dict(each.dropped)}
-        for name, each in stats.destinations.items()
-    }
+    destinations = {name: dataclasses.asdict(each) for name, each in stats.destinations.items()}
     Path("told.json").write_text(json.dumps({"statuses": statuses, "destinations": destinations}))
     if plan[-1] == ["die"]:
         os._exit(0)

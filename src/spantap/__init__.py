@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from spantap.model import SpantapError as SpantapError
     from spantap.otel.current import Current as Current
     from spantap.otel.current import current as current
+    from spantap.policy.mask import EditableExchange as EditableExchange
+    from spantap.policy.view import RawExchange as RawExchange
     from spantap.reporting import Stats as Stats
 
 _HOMES = {
@@ -29,7 +31,9 @@ _HOMES = {
     "ConfigurationError": "spantap.model",
     "Current": "spantap.otel.current",
     "DjangoMiddleware": "spantap.middleware",
+    "EditableExchange": "spantap.policy.mask",
     "Handle": "spantap.configuration",
+    "RawExchange": "spantap.policy.view",
     "SpantapError": "spantap.model",
     "Stats": "spantap.reporting",
     "WSGIMiddleware": "spantap.middleware",

@@ -14,13 +14,16 @@ from spantap.export.sink import ProcessReport
 from spantap.guard import logger
 from spantap.hash_key import FetchedKey, hasher_of
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import standard
+from spantap.otel import hooks, standard
 from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
+from spantap.otel.hooks import Hooks
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.tap import Tap, TapOptions
+from spantap.policy.identify import IdentityOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
+from spantap.policy.proxies import TrustedProxies
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.hashing import Hasher
 from spantap.policy.select import Selection
@@ -86,7 +89,9 @@ class Handle:
         if self._tap.bound:
             self._tap.wait_for_open(_OPEN_SECONDS)
             self._tap.processor.settle_open()
-            self._tap.flush(1.0 if self._tap.gave_up_lately else _EXIT_SECONDS)
+            if not self._tap.flush(1.0 if self._tap.gave_up_lately else _EXIT_SECONDS):
+                for queue in self._tap.processor.queues:
+                    queue.tell_what_waits()
 
     def report(self) -> ProcessReport:
         """What this process says of itself in its store, for `spantap doctor`."""
@@ -100,6 +105,7 @@ class Handle:
             not_kept=counts,
             destinations={queue.name: queue.stats() for queue in self._tap.processor.queues},
             queued_bytes=self._budget.used,
+            hooks=dict(self._tap.hooks.stats),
         )
 
 
@@ -200,6 +206,9 @@ def _build(loaded: Loaded) -> Handle:
             include=wanted.include_urls,
             exclude=wanted.exclude_urls,
             exclude_methods=wanted.exclude_methods,
+            taken=wanted.include,
+            left_out=wanted.exclude,
+            defaults=wanted.default_exclusions,
         ),
         pipeline=Pipeline(
             redactor,
@@ -220,10 +229,32 @@ def _build(loaded: Loaded) -> Handle:
             unsampled=wanted.capture_unsampled,
             live_bodies=wanted.live_bodies,
             tracer_provider=wanted.tracer_provider,
+            identity=_identity(wanted),
+            hide_identity_headers=wanted.hide_identity_headers,
+            data_attribute=wanted.data_attribute,
+            data_key=wanted.data_key,
+            record_metrics=wanted.record_metrics,
+            hooks=Hooks(
+                {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
+                wanted.hook_timeout,
+            ),
         ),
     )
     handle = Handle(loaded, tap, budget, fetched)
     return handle
+
+
+def _identity(wanted: Settings) -> IdentityOptions:
+    return IdentityOptions(
+        authorization_headers=wanted.authorization_headers,
+        user_claim=wanted.authorization_user_claim,
+        user_header=wanted.user_header,
+        company_header=wanted.company_header,
+        device_header=wanted.device_header,
+        proxies=TrustedProxies(wanted.trusted_proxies, wanted.proxy_header)
+        if wanted.trusted_proxies
+        else None,
+    )
 
 
 def redactor_of(wanted: Settings, hasher: Hasher | None) -> Redactor:

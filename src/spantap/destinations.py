@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
+from spantap.export.address import Address
 from spantap.export.files import why_not_writable
+from spantap.export.http import HTTPSink
 from spantap.export.jsonl import JSONLSink
 from spantap.export.sink import ProcessReport, Sink
 from spantap.export.sqlite import SQLiteSink
+from spantap.export.websocket import WebSocketSink
 from spantap.guard import logger
 from spantap.model import ConfigurationError, Problem
 from spantap.otel import exporters, otlp, standard
 from spantap.otel.exporter import SinkExporter
 from spantap.otel.limits import WithinLimits
 from spantap.otel.processor import Route
-from spantap.otel.queue import Delivery, DeliveryQueue
-from spantap.settings import PREFIX, Loaded, Settings
+from spantap.otel.queue import Batching, DeliveryQueue
+from spantap.otel.retry import Delivery
+from spantap.settings import PREFIX, Loaded, Settings, load
+
+# Exporters of ours that need to be told where to send -> the setting that says so.
+_REMOTE: Final = {"spantap_http": "HTTP_ENDPOINT", "spantap_websocket": "WEBSOCKET_ENDPOINT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +53,14 @@ def chosen(wanted: Settings) -> Chosen:
     """
     listed = exporters.named()
     sinks: dict[tuple[str, str], Sink] = {}
+    remote = {f"spantap_{sink.name}": sink for sink in _remote(wanted)}
+    _has_addresses(listed or (), remote)
     by_name = {
-        name: exporters.sink_named(name, wanted.sqlite_path, wanted.jsonl_path) for name in listed or ()
+        name: remote.get(name) or exporters.sink_named(name, wanted.sqlite_path, wanted.jsonl_path)
+        for name in listed or ()
     }
-    for sink in (*wanted.destinations, *_by_path(wanted), *filter(None, by_name.values())):
+    named = filter(None, by_name.values())
+    for sink in (*wanted.destinations, *_by_path(wanted), *remote.values(), *named):
         sinks.setdefault((sink.name, sink.target), sink)
     # Listed, it is wanted wherever it may be; not listed, only if an endpoint says where.
     otlp_wanted = otlp.endpoint() is not None if listed is None else not exporters.OTLP.isdisjoint(listed)
@@ -77,7 +90,7 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
     for sink in where.sinks:
         exporters.serve(sink)
         opened = functools.partial(SinkExporter, sink, report)
-        queue = DeliveryQueue(_named(sink, where.sinks), opened, batching)
+        queue = DeliveryQueue(_named(sink, where.sinks), opened, _own_batching(sink, batching))
         made.append(Route(queue, exchanges_only=True, sampled_only=False))
     openers: dict[str, Callable[[], Delivery]] = {
         name: functools.partial(exporters.ForeignDelivery, name) for name in where.others
@@ -110,6 +123,100 @@ def _by_path(wanted: Settings) -> list[Sink]:
     if wanted.jsonl_path is not None:
         sinks.append(JSONLSink(wanted.jsonl_path))
     return sinks
+
+
+def _remote(wanted: Settings) -> list[Sink]:
+    sinks: list[Sink] = []
+    if wanted.http_endpoint is not None:
+        sinks.append(_http(wanted, wanted.http_endpoint))
+    if wanted.websocket_endpoint is not None:
+        sinks.append(_websocket(wanted, wanted.websocket_endpoint))
+    return sinks
+
+
+def _websocket(wanted: Settings, address: Address) -> WebSocketSink:
+    return WebSocketSink(
+        address,
+        token=None if wanted.websocket_token is None else wanted.websocket_token.value,
+        token_in=wanted.websocket_token_in,
+        acks=wanted.websocket_acks,
+        in_flight=wanted.websocket_in_flight,
+        timeout=wanted.websocket_timeout,
+        certificate=wanted.websocket_certificate,
+        client_id=wanted.client_id,
+    )
+
+
+def _http(wanted: Settings, address: Address) -> HTTPSink:
+    return HTTPSink(
+        address,
+        format=wanted.http_format,
+        headers=None if wanted.http_headers is None else dict(wanted.http_headers.value),
+        token=None if wanted.http_token is None else wanted.http_token.value,
+        compression=wanted.http_compression,
+        timeout=wanted.http_timeout,
+        certificate=wanted.http_certificate,
+        client_certificate=wanted.http_client_certificate,
+        client_key=wanted.http_client_key,
+        client_id=wanted.client_id,
+        batch_size=wanted.http_batch_size,
+        flush_interval=wanted.http_flush_interval,
+    )
+
+
+def _has_addresses(listed: Iterable[str], there: Container[str]) -> None:
+    """A remote destination that is listed needs to be told where it is."""
+    missing = [name for name in listed if name in _REMOTE and name not in there]
+    if missing:
+        raise ConfigurationError(
+            [
+                Problem(exporters.VARIABLE, repr(name), f"it needs an address: set {PREFIX}{_REMOTE[name]}")
+                for name in missing
+            ]
+        )
+
+
+def _own_batching(sink: Sink, batching: Batching) -> Batching:
+    """As all, unless the sink says otherwise."""
+    size = getattr(sink, "batch_size", None)
+    interval = getattr(sink, "flush_interval", None)
+    return replace(
+        batching,
+        max_items=batching.max_items if size is None else min(size, batching.max_queued),
+        delay=batching.delay if interval is None else interval,
+    )
+
+
+class HTTPExporter(exporters.Named):
+    """``OTEL_TRACES_EXPORTER=spantap_http`` in somebody else's pipeline: exchanges to an HTTP collector.
+
+    That pipeline tries once and counts nothing; our own queue, under our distro or `configure`,
+    tries again.
+    """
+
+    def __init__(self) -> None:
+        """Raises:
+        ConfigurationError: the settings are wrong, or name no ``HTTP_ENDPOINT``.
+        """
+        wanted = load({}, os.environ, hooks=False)
+        if wanted.http_endpoint is None:
+            _has_addresses(["spantap_http"], [])
+        else:
+            super().__init__(_http(wanted, wanted.http_endpoint))
+
+
+class WebSocketExporter(exporters.Named):
+    """``OTEL_TRACES_EXPORTER=spantap_websocket`` in somebody else's pipeline; see `HTTPExporter`."""
+
+    def __init__(self) -> None:
+        """Raises:
+        ConfigurationError: the settings are wrong, or name no ``WEBSOCKET_ENDPOINT``.
+        """
+        wanted = load({}, os.environ, hooks=False)
+        if wanted.websocket_endpoint is None:
+            _has_addresses(["spantap_websocket"], [])
+        else:
+            super().__init__(_websocket(wanted, wanted.websocket_endpoint))
 
 
 def _named(sink: Sink, sinks: Sequence[Sink]) -> str:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import platform
 import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from spantap import instrument
+from spantap.export.address import Address
+from spantap.export.outcome import DUPLICATE
 from spantap.export.sink import ProcessReport
 from spantap.otel import otlp
 from spantap.otel.current import late_calls
-from spantap.otel.queue import DeliveryStats
+from spantap.otel.delivery_stats import DeliveryStats
+from spantap.otel.hooks import HookStats
 from spantap.otel.tracing import Tracing
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.tally import Tally
@@ -37,19 +41,27 @@ class Stats:
         not_kept: reason -> exchanges not kept (``not_selected``, ``skipped``, ``unsampled``, ``failed``).
         destinations: name -> its own counts, spans that are not exchanges included.
         queued_bytes: estimated bytes waiting for delivery.
+        hooks: name -> what that hook did and how long it took.
     """
 
     captured: int
     not_kept: Mapping[str, int]
     destinations: Mapping[str, DeliveryStats]
     queued_bytes: int
+    hooks: Mapping[str, HookStats] = field(default_factory=dict)
 
 
+# The one reason that is no loss: the destination had them already.
+HARMLESS: Final = frozenset({DUPLICATE})
 # Reason -> what to do about exchanges and spans that were lost for it.
 REMEDIES: Final = {
     "queue_full": "it takes less than the traffic brings: raise QUEUE_MAX_ITEMS, or sample",
     "budget": "the memory for queues was spent: raise QUEUE_MAX_BYTES, or lower BODY_MAX_BYTES",
-    "export_failed": "it did not answer, or refused: see what it says above, and the log of the process",
+    "refused": "it will not have them: see what it says above; a status 401 or 404 is a wrong token or path",
+    "rejected": "it took their batch without them: its own log says why",
+    "too_large": "it does not even take them without bodies and headers: raise its limit",
+    "export_failed": "it failed again and again in a way nobody foresaw: see the log of the process",
+    "unwritten": "the disk was full in the middle of a batch: make room",
     "shutdown": "the process ended before they were taken: give it more time to stop",
     "unwritable": "it has no form for a value in them: please report this",
     "failed": "capture failed: the log of the process says where; please report this",
@@ -75,12 +87,23 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
         "not_kept": dict(stats.not_kept),
         "late_calls": late_calls(),
         "queued_bytes": stats.queued_bytes,
+        "hooks": {
+            name: {
+                "calls": each.calls,
+                "failed": each.failed,
+                "mean_ms": round(each.mean_ms, 3),
+                "max_ms": round(each.max_ms, 3),
+            }
+            for name, each in stats.hooks.items()
+        },
         "destinations": {
             name: {
                 "captured": each.captured,
                 "exported": each.exported,
                 "queued": each.queued,
                 "dropped": dict(each.dropped),
+                "lightened": dict(each.lightened),
+                "failing": each.failing,
             }
             for name, each in stats.destinations.items()
         },
@@ -93,6 +116,8 @@ def shown(row: Effective) -> str:
     value: Any = row.value
     if value is None:
         return "not set"
+    if isinstance(value, Address):
+        return str(value)
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, Secret):
@@ -103,6 +128,8 @@ def shown(row: Effective) -> str:
             ", ".join(str(each) if isinstance(each, plain) else type(each).__name__ for each in value)
             or "none"
         )
+    if inspect.isfunction(value):
+        return f"{value.__module__}:{value.__qualname__}"
     return str(value) if isinstance(value, (str, int, float, Path)) else type(value).__name__
 
 

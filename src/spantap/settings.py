@@ -7,159 +7,59 @@ the file (`settings_file`), the file over defaults.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_redaction
-from spantap.export.files import why_not_writable
+from spantap import settings_file, settings_redaction, settings_remote
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
 from spantap.policy.decide import Unsampled
 from spantap.policy.presets import PRESETS
+from spantap.policy.proxies import FORWARDED, X_FORWARDED_FOR
 from spantap.policy.redact.user_rules import InvalidRulesError, Rule
-from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, InvalidPatternError, Selection
-from spantap.settings_redaction import Secret, WrongValueError
+from spantap.policy.select import DEFAULT_EXCLUDED_METHODS
+from spantap.settings_errors import NotAllowedError
+from spantap.settings_hooks import Hook, import_hook
+from spantap.settings_kinds import (
+    FLAG,
+    HASHABLE,
+    HOOK,
+    KEY_FILE,
+    PATH,
+    PATTERNS,
+    PROVIDER,
+    PROXIES,
+    RULES,
+    SECONDS,
+    SECRET,
+    SECRET_HEADERS,
+    SINKS,
+    STORE,
+    TEXT,
+    TRAITS,
+    URL,
+    VALUES,
+    WORD,
+    WORDS,
+)
+from spantap.settings_kinds import one_of as _one_of
+from spantap.settings_kinds import whole as _whole
+from spantap.settings_redaction import Secret
+from spantap.settings_remote import CERTIFICATE, RemoteSettings
+from spantap.settings_row import row as _row
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
 DEFAULT: Final = "default"
 
 
-class NotAllowedError(ValueError):
-    """A value a setting does not take; the message says what it takes."""
-
-
-class Kind(NamedTuple):
-    """What a setting takes.
-
-    Attributes:
-        takes: in words; follows "use" in an error.
-        parse: the value from what was given; raises `NotAllowedError`.
-    """
-
-    takes: str
-    parse: Callable[[Any], Any]
-
-
-def _flag(value: Any) -> bool:
-    text = str(value).strip().lower()
-    if text in ("true", "1", "yes", "on"):
-        return True
-    if text in ("false", "0", "no", "off"):
-        return False
-    raise NotAllowedError(f"use {FLAG.takes}")
-
-
-def _whole(lowest: int, highest: int) -> Kind:
-    takes = f"a whole number from {lowest} to {highest}"
-
-    def parse(value: Any) -> int:
-        try:
-            number = int(str(value).strip())
-        except ValueError:
-            number = lowest - 1
-        if not lowest <= number <= highest or isinstance(value, bool):
-            raise NotAllowedError(f"use {takes}")
-        return number
-
-    return Kind(takes, parse)
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        value = value.split(",")
-    if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
-        raise NotAllowedError(f"use {WORDS.takes}")
-    return tuple(each.strip() for each in value if each.strip())
-
-
-def _patterns(value: Any) -> tuple[str, ...]:
-    patterns = _words(value)
-    try:
-        Selection(include=patterns)
-    except InvalidPatternError as error:
-        raise NotAllowedError(f"{error}; use globs (/api/*) or re:<RE2 expression>") from None
-    return patterns
-
-
-def _one_of(*choices: str) -> Kind:
-    takes = f"one of {', '.join(choices)}"
-
-    def parse(value: Any) -> str:
-        word = str(value).strip().lower()
-        if word not in choices:
-            raise NotAllowedError(f"use {takes}{did_you_mean(word, choices)}")
-        return word
-
-    return Kind(takes, parse)
-
-
-def _path(value: Any) -> Path:
-    if not isinstance(value, (str, os.PathLike)) or not str(value):
-        raise NotAllowedError(f"use {STORE.takes}")
-    return Path(value).expanduser()
-
-
-def _store(value: Any) -> Path:
-    path = _path(value)
-    reason = why_not_writable(path)
-    if reason is not None:
-        raise NotAllowedError(reason)
-    return path
-
-
-def _sinks(value: Any) -> tuple[Sink, ...]:
-    sinks = tuple(value) if isinstance(value, (list, tuple)) else (value,)
-    for sink in sinks:
-        if not all(hasattr(sink, name) for name in ("name", "target", "write", "close")):
-            raise NotAllowedError(f"use {SINKS.takes}")
-    return sinks
-
-
-def _provider(value: Any) -> TracerProvider | None:
-    if value is not None and not hasattr(value, "get_tracer"):
-        raise NotAllowedError(f"use {PROVIDER.takes}")
-    return value  # type: ignore[no-any-return]
-
-
-FLAG: Final = Kind("true or false", _flag)
-WORDS: Final = Kind("a list of words; in the environment comma-separated", _words)
-PATTERNS: Final = Kind("a list of globs or re: expressions; in the environment comma-separated", _patterns)
-PATH: Final = Kind("the path of a file", _path)
-STORE: Final = Kind("the path of a file", _store)
-SINKS: Final = Kind("objects with name, target, write() and close(), such as SQLiteSink(path)", _sinks)
-PROVIDER: Final = Kind("a TracerProvider", _provider)
-RULES: Final = Kind(
-    "a list of rules (docs/redaction.md); in the environment one a line, or separated by ;",
-    settings_redaction.rules,
-)
-VALUES: Final = Kind("a list of email, phone", settings_redaction.optional_values)
-HASHABLE: Final = Kind(
-    f"a list of {', '.join(settings_redaction.HASHABLE)}, or none",
-    settings_redaction.some_of(settings_redaction.HASHABLE),
-)
-SECRET: Final = Kind("a text; it is never shown", settings_redaction.secret)
-SECRET_HEADERS: Final = Kind(
-    "name=value, several separated by commas; they are never shown", settings_redaction.secret_headers
-)
-KEY_FILE: Final = Kind("the path of a file", settings_redaction.key_file)
-URL: Final = Kind("a URL with http:// or https://", settings_redaction.url)
-TEXT: Final = Kind("a text", str)
-_SECRETS: Final = (SECRET, SECRET_HEADERS, URL)  # what was given for one of them is not shown
-
-
-def _row(default: Any, kind: Kind, doc: str, *, in_code_only: bool = False) -> Any:
-    return field(default=default, metadata={"kind": kind, "doc": doc, "in_code_only": in_code_only})
-
-
 @dataclass(frozen=True)
-class Settings:
+class Settings(RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -183,6 +83,13 @@ class Settings:
     )
     exclude_methods: tuple[str, ...] = _row(
         DEFAULT_EXCLUDED_METHODS, WORDS, "Never capture requests with these methods."
+    )
+    include: tuple[str, ...] = _row(
+        (), TRAITS, "Capture only these: of each trait that is named, one has to match; docs/selection.md."
+    )
+    exclude: tuple[str, ...] = _row((), TRAITS, "Never capture these; beats every inclusion.")
+    default_exclusions: bool = _row(
+        True, FLAG, "Leave out what machines ask for: health checks, static files, probes; docs/selection.md."
     )
     redact_keys: tuple[str, ...] = _row(
         (), WORDS, "Further names whose values are masked in bodies, queries, headers and cookies."
@@ -213,6 +120,59 @@ class Settings:
     )
     hash_key_headers: Secret | None = _row(None, SECRET_HEADERS, "Headers to send to HASH_KEY_URL.")
     hash_key_id: str | None = _row(None, TEXT, "Names the key, on exchanges that hold hashes.")
+    authorization_headers: tuple[str, ...] = _row(
+        ("authorization",),
+        WORDS,
+        "Request headers whose token (JWT, Basic, or base64 of JSON) names the user, unverified; the first "
+        "that names one counts.",
+    )
+    authorization_user_claim: str = _row("sub", WORD, "The claim of such a token that names the user.")
+    user_header: str = _row("x-spantap-user", WORD, "Response header in which the app names the user.")
+    company_header: str = _row("x-spantap-company", WORD, "The same for the company.")
+    device_header: str = _row("x-spantap-device", WORD, "The same for the device.")
+    hide_identity_headers: bool = _row(
+        False, FLAG, "Keep these three response headers from the client; records never show them."
+    )
+    trusted_proxies: tuple[str, ...] = _row(
+        (),
+        PROXIES,
+        "Proxies whose word about the client's address is taken: how many stand before the server, or "
+        "which (unix: those that call by a Unix socket).",
+    )
+    proxy_header: str = _row(
+        X_FORWARDED_FOR,
+        _one_of(X_FORWARDED_FOR, FORWARDED),
+        "The header those proxies write; the other one is anybody's, and not read.",
+    )
+    data_attribute: str = _row(
+        "spantap_metrics",
+        WORD,
+        "Attribute of the framework's request (Starlette, FastAPI: of request.state) with facts of the app's "
+        "own: numbers become metrics, the rest metadata.",
+    )
+    data_key: str | None = _row(
+        None,
+        WORD,
+        "Key of an answer (Django REST framework, dicts that Flask views return) with such facts; it is "
+        "taken out, and the client never sees it.",
+    )
+    record_metrics: bool = _row(
+        False,
+        FLAG,
+        "Record the app's own numbers as OpenTelemetry histograms, too, by method, route, status.",
+    )
+    skip: Hook | None = _row(None, HOOK, "Hook: whether an exchange is not kept (true or false).")
+    identify_user: Hook | None = _row(None, HOOK, "Hook: the id of the user.")
+    identify_company: Hook | None = _row(None, HOOK, "Hook: the id of the company.")
+    session_token: Hook | None = _row(
+        None, HOOK, "Hook: what is secret and the same for a session; a digest of it is recorded."
+    )
+    device: Hook | None = _row(None, HOOK, "Hook: the id of the device.")
+    metadata: Hook | None = _row(None, HOOK, "Hook: facts of the app's own, as a dict.")
+    mask: Hook | None = _row(
+        None, HOOK, "Hook: changes the redacted exchange and returns it; None: it is not kept."
+    )
+    hook_timeout: float = _row(1.0, SECONDS, "Seconds an `async` hook has.")
     capture_unsampled: Unsampled = _row(
         "own",
         _one_of("own", "all", "none"),
@@ -285,27 +245,36 @@ class Loaded:
         """Every setting, in the order of the table."""
         return [
             Effective(each.name, getattr(self.settings, each.name), self.sources.get(each.name, DEFAULT))
-            for each in fields(Settings)
+            for each in table()
         ]
+
+
+def table() -> list[Field[Any]]:
+    """The rows; those of remote destinations last."""
+    remote = {each.name for each in fields(RemoteSettings)}
+    return sorted(fields(Settings), key=lambda each: each.name in remote)
 
 
 def environment_names() -> list[str]:
     """The variables that may be set, in the order of the table."""
-    return [PREFIX + each.name.upper() for each in fields(Settings) if not each.metadata["in_code_only"]]
+    return [PREFIX + each.name.upper() for each in table() if not each.metadata["in_code_only"]]
 
 
-def load(keywords: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+def load(keywords: Mapping[str, Any], environ: Mapping[str, str], *, hooks: bool = True) -> Settings:
     """The settings alone; as `read`."""
-    return read(keywords, environ).settings
+    return read(keywords, environ, hooks=hooks).settings
 
 
-def read(keywords: Mapping[str, Any], environ: Mapping[str, str], directory: Path = Path()) -> Loaded:
+def read(
+    keywords: Mapping[str, Any], environ: Mapping[str, str], directory: Path = Path(), *, hooks: bool = True
+) -> Loaded:
     """Settings from keyword arguments, the environment and the settings file.
 
     Args:
         keywords: settings given in code.
         environ: the environment.
         directory: where the file is looked for when none is named.
+        hooks: import those that are given as text; else they stay text.
 
     Raises:
         ConfigurationError: with every mistake there is, none started.
@@ -319,6 +288,9 @@ def read(keywords: Mapping[str, Any], environ: Mapping[str, str], directory: Pat
             name = variable[len(PREFIX) :].lower()
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
+    reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
+    if hooks:
+        reader.import_hooks()
     reader.problems.extend(settings_redaction.problems(reader.values, reader.given_as))
     reader.problems.extend(standard.problems(environ))
     if reader.problems:
@@ -348,12 +320,21 @@ class _Reader:
             try:
                 self.values[name] = row.metadata["kind"].parse(value)
                 self.sources[name] = source
-            except (NotAllowedError, WrongValueError) as error:
-                shown = "***" if row.metadata["kind"] in _SECRETS else repr(value)
-                self.problems.append(Problem(given_as, shown, str(error)))
             except InvalidRulesError as error:
                 for which, text, remedy in error.problems:
                     self.problems.append(Problem(f"{given_as}, {which}", repr(text), remedy))
+            except ValueError as error:
+                shown = "***" if row.metadata["kind"].secret else repr(value)
+                self.problems.append(Problem(given_as, shown, str(error)))
+
+    def import_hooks(self) -> None:
+        for name in [each for each in self.values if self._rows[each].metadata["kind"] is HOOK]:
+            try:
+                self.values[name] = import_hook(self.values[name])
+            except NotAllowedError as error:
+                hook = self.values[name]
+                shown = hook if isinstance(hook, str) else type(hook).__name__
+                self.problems.append(Problem(self.given_as[name], shown, str(error)))
 
     def _near(self, name: str, given_as: str) -> str:
         if given_as.startswith(PREFIX):
@@ -384,6 +365,7 @@ class _Reader:
         if name == "config_file":
             self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
             return
-        if row is not None and row.metadata["kind"] in (STORE, KEY_FILE) and isinstance(value, str) and value:
+        is_path = row is not None and row.metadata["kind"] in (STORE, KEY_FILE, CERTIFICATE)
+        if is_path and isinstance(value, str) and value:
             value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
         self.take(name, given_as, value, f"file ({file.path})")

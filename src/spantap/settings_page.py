@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from typing import Any, Final
 
-from spantap.settings import PREFIX, Settings
+from spantap.settings import PREFIX, table
 
 _HEAD: Final = f"""\
 # Settings
@@ -75,8 +74,9 @@ STANDARD: Final = (
         ("OTEL_TRACES_EXPORTER",),
         (
             "Where it goes: a list of exporters (`otlp`, `console`, `spantap_sqlite`, `spantap_jsonl`, "
-            "`spantap_memory`, any installed), or `none`. Not set: OTLP if there is an endpoint, and the "
-            "paths that are set. The memory is read in the process itself: `MemorySink.of_process().read()`."
+            "`spantap_memory`, `spantap_http`, `spantap_websocket`, any installed), or `none`. Not set: OTLP "
+            "if there is an endpoint, and the paths and endpoints that are set. The memory is read in the "
+            "process itself: `MemorySink.of_process().read()`."
         ),
     ),
     (
@@ -96,7 +96,7 @@ STANDARD: Final = (
         ),
         (
             "As the standard exporters read them, `OTEL_EXPORTER_OTLP_TRACES_...` first. The timeout is in "
-            "seconds and covers retries. `REQUESTS_CA_BUNDLE`, where set, wins over the certificate."
+            "seconds, of one try. `REQUESTS_CA_BUNDLE`, where set, wins over the certificate."
         ),
     ),
     (
@@ -117,7 +117,7 @@ STANDARD: Final = (
     ),
     (
         ("OTEL_BSP_EXPORT_TIMEOUT",),
-        "Milliseconds a batch to an OTLP collector has, when shorter than the OTLP timeout.",
+        "Milliseconds a try to send to an OTLP collector has, when shorter than the OTLP timeout.",
     ),
     (
         (
@@ -212,7 +212,7 @@ def page() -> str:
             + (" In code only." if row.metadata["in_code_only"] else ""),
             _shown(row.default),
         )
-        for row in fields(Settings)
+        for row in table()
     ]
     standard = [(", ".join(f"`{name}`" for name in names), effect) for names, effect in STANDARD]
     return "".join(

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from receivers.http import HTTPReceiver
 from receivers.otlp_grpc import receiving
 from receivers.otlp_http import OTLPReceiver
 from spantap.export.sqlite import SQLiteSink
@@ -130,17 +131,17 @@ def counted(processes: list[dict[str, Any]], destination: str, what: str) -> int
 
 
 def test_running_processes_are_asked_through_their_store(tmp_path: Path) -> None:
-    """Two workers, a store that takes all and a collector that is not there: who captured and lost what."""
+    """Two workers, a store that takes all and a collector that is not there: who captured what, and waits."""
     with workers(tmp_path, **NOWHERE) as (server, port):
         for _ in range(12):
             echo(port)
 
-        def lost() -> int:
+        def waits() -> bool:
             processes = found(tmp_path)[1]["processes"]
-            dropped = [each["facts"]["destinations"]["otlp"]["dropped"] for each in processes]
-            return sum(each.get("export_failed", 0) for each in dropped)
+            failing = all(each["facts"]["destinations"]["otlp"]["failing"] for each in processes)
+            return failing and counted(processes, "otlp", "queued") == 12
 
-        until(lambda: lost() == 12)
+        until(waits)
         status, findings = found(tmp_path)
         text = doctor(tmp_path)[1]
         server.send_signal(signal.SIGTERM)
@@ -163,9 +164,10 @@ def test_running_processes_are_asked_through_their_store(tmp_path: Path) -> None
             }
         ]
     assert [each["what"] for each in findings["problems"]] == [
-        f"process {each['pid']}, otlp: {each['facts']['captured']} lost: export_failed" for each in processes
+        f"process {each['pid']}, otlp: takes nothing (Connection refused), {each['facts']['captured']} wait"
+        for each in processes
     ]
-    assert "lost: " in text
+    assert "; it takes nothing: Connection refused" in text
     stored = b"".join(each.read_bytes() for each in tmp_path.glob("spantap.db*"))
     for secret in (SECRET, PASSWORD):
         assert secret not in text + json.dumps(findings)
@@ -186,7 +188,8 @@ def test_a_process_that_ended_left_its_last_counts(tmp_path: Path) -> None:
     assert [each["running"] for each in processes] == [False] * len(processes)
     assert counted(processes, "sqlite", "exported") == 5
     assert counted(processes, "sqlite", "queued") == 0
-    assert sum(each["facts"]["destinations"]["otlp"]["dropped"]["export_failed"] for each in processes) == 5
+    assert counted(processes, "otlp", "queued") == 5
+    assert "5 never sent" in doctor(tmp_path)[1] or len(processes) > 1
     assert named(findings["destinations"], "sqlite")["says"].startswith("5 exchanges, ")
 
 
@@ -347,7 +350,7 @@ def test_debug_tells_all_that_happens_and_no_values(tmp_path: Path) -> None:
     """Settings, app, destinations, batches, errors and the end, by process; no secret, no path, no body."""
     with workers(tmp_path, OTEL_PYTHON_SPANTAP_DEBUG="true", **NOWHERE) as (server, port):
         echo(port)
-        until(lambda: "otlp: 0 sent, 1 failed" in (tmp_path / "log").read_text())
+        until(lambda: "otlp: 0 sent, 0 lost, 1 to be tried again" in (tmp_path / "log").read_text())
         server.send_signal(signal.SIGTERM)
         server.wait(30)
 
@@ -360,7 +363,7 @@ def test_debug_tells_all_that_happens_and_no_values(tmp_path: Path) -> None:
         "instrumenting flask",
         "sqlite: 1 spans to send, 0 more queued",
         "sqlite: opened",
-        "sqlite: 1 sent, 0 failed, in ",
+        "sqlite: 1 sent, 0 lost, 0 to be tried again, in ",
         "sqlite: closed",
         "the process ends: delivering what is queued",
     ):
@@ -370,6 +373,25 @@ def test_debug_tells_all_that_happens_and_no_values(tmp_path: Path) -> None:
         assert value not in ours
     assert SECRET not in log
     assert PASSWORD not in log
+
+
+def test_remote_destinations_are_asked(tmp_path: Path) -> None:
+    """An HTTP and a WebSocket collector: whether they answer, by name and address, without their secrets."""
+    secret = {
+        "OTEL_PYTHON_SPANTAP_HTTP_TOKEN": PASSWORD,
+        "OTEL_PYTHON_SPANTAP_HTTP_HEADERS": f"X-Key={PASSWORD}",
+        "OTEL_PYTHON_SPANTAP_WEBSOCKET_ENDPOINT": f"ws://user:{PASSWORD}@127.0.0.1:9/in",
+    }
+    with HTTPReceiver() as receiver:
+        status, findings = found(tmp_path, OTEL_PYTHON_SPANTAP_HTTP_ENDPOINT=receiver.url, **secret)
+
+    assert status == 1
+    http, streamed = (named(findings["destinations"], name) for name in ("http", "websocket"))
+    assert (http["answers"], http["target"], http["says"]) == (True, f"{receiver.url}/", "answers")
+    assert (streamed["answers"], streamed["target"]) == (False, "ws://127.0.0.1:9/in")
+    assert streamed["says"] == "Connection refused"
+    assert [request.body for request in receiver.requests] == [b"[]"]
+    assert PASSWORD not in json.dumps(findings)
 
 
 def test_what_is_masked_is_told(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from spantap.export.http import HTTPSink
 from spantap.export.sqlite import SQLiteSink
+from store_writer import numbered
 
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "correct-horse-battery"
@@ -96,3 +98,25 @@ def test_example(name: str, tmp_path: Path) -> None:
     assert json.loads(str(exchange.response.body.content)) == {"hello": "ada", "access_token": "[REDACTED]"}
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     assert PASSWORD.encode() not in stored
+
+
+def test_the_receiver_takes_what_is_sent() -> None:
+    """The forty lines of a collector get each exchange once, count what comes twice, and turn others away."""
+    port = free_port()
+    command = [sys.executable, str(ROOT / "examples/http_receiver.py"), str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as receiver:
+        try:
+            sink = HTTPSink(f"http://s3cret@127.0.0.1:{port}/", compression="gzip")
+            deadline = time.monotonic() + 20
+            while sink.probe(5) is not None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert sink.probe(5) is None
+
+            assert sink.write([numbered(1), numbered(2)]) == {}
+            assert sink.write([numbered(2), numbered(3)]) == {"duplicate": 1}
+            assert HTTPSink(f"http://127.0.0.1:{port}/").probe(5) == "answers 401"
+            sink.close()
+        finally:
+            receiver.kill()
+        assert receiver.stdout is not None
+        assert receiver.stdout.read() == "POST /users/7 201\n" * 3

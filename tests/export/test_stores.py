@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from exchanges import START, exchange
+from spantap.codec.jsonl import to_line
+from spantap.export import sqlite
 from spantap.export.jsonl import JSONLSink
 from spantap.export.memory import MemorySink
+from spantap.export.outcome import TryLaterError
 from spantap.export.sqlite import SQLiteSink
 from store_writer import numbered
 
@@ -60,11 +66,11 @@ def test_sqlite_gives_back_what_was_stored(tmp_path: Path) -> None:
 
 
 def test_sqlite_stores_an_exchange_once(tmp_path: Path) -> None:
-    """The same trace id and span id delivered twice is one row."""
+    """The same trace id and span id delivered twice is one row, and counted."""
     sink = SQLiteSink(tmp_path / "s.db")
 
-    sink.write([exchange()])
-    sink.write([exchange(), numbered(1)])
+    assert sink.write([exchange()]) == {}
+    assert sink.write([exchange(), numbered(1)]) == {"duplicate": 1}
 
     assert len(sink.read()) == 2
     sink.close()
@@ -85,6 +91,46 @@ def test_sqlite_is_in_wal_mode_and_private(tmp_path: Path) -> None:
 
     assert {each.stat().st_mode & 0o777 for each in tmp_path.iterdir()} == {0o600}
     sink.close()
+
+
+def test_sqlite_that_is_locked_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file another process holds on to is no loss: the batch is kept later."""
+    monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.1)
+    path = tmp_path / "s.db"
+    sink = SQLiteSink(path)
+    sink.write([numbered(1)])
+
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(TryLaterError, match="locked"):
+            sink.write([numbered(2)])
+        other.rollback()
+
+    assert sink.write([numbered(2)]) == {}
+    assert len(sink.read()) == 2
+    sink.close()
+
+
+def test_jsonl_on_a_full_disk(tmp_path: Path) -> None:
+    """Lines that the disk has no room for are counted one by one, and spoil none that come later."""
+    path = tmp_path / "store"
+    sink = JSONLSink(path)
+    lines = [to_line(numbered(number)) for number in range(6)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(lines[0]) * 2 + 10, hard))
+    try:
+        assert sink.write([numbered(number) for number in range(4)]) == {"unwritten": 2}
+        with pytest.raises(OSError, match="File too large"):
+            sink.write([numbered(4)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+
+    assert sink.write([numbered(4)]) == {}
+    sink.close()
+    kept = path.read_bytes().splitlines(keepends=True)
+    assert kept == [lines[0], lines[1], lines[2][:10] + b"\n", lines[4]]
 
 
 @pytest.mark.parametrize("kind", [SQLiteSink, JSONLSink])

@@ -21,6 +21,7 @@ from opentelemetry.trace import Link, SpanContext, TraceFlags, TraceState
 import spantap
 from asgi_client import Message, call, scope
 from spantap.export.memory import MemorySink
+from spantap.export.outcome import TryLaterError
 from spantap.model import Exchange
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.otlp_http import OTLPOverHTTP
@@ -165,9 +166,11 @@ def test_our_log_names_classes_never_values(caplog: pytest.LogCaptureFixture) ->
         endpoint=f"http://ann:{SECRET}@127.0.0.1:9/v1/traces", headers={"x-key": SECRET}, timeout=1
     )
     context = SpanContext(5, 6, is_remote=False, trace_flags=TraceFlags(1))
-    exporter.deliver([ReadableSpan("x", context=context)])
+    with pytest.raises(TryLaterError) as failure:
+        exporter.deliver([ReadableSpan("x", context=context)])
     exporter.close()
 
+    assert SECRET not in str(failure.value)
     assert "ValueError" in caplog.text
     assert SECRET not in caplog.text
 

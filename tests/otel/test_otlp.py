@@ -13,6 +13,7 @@ from exchanges import exchange
 from receivers.otlp_grpc import GRPCReceiver, receiving
 from receivers.otlp_http import OTLPReceiver
 from spantap.codec.attributes import encode
+from spantap.export.outcome import TryLaterError
 from spantap.otel import otlp
 
 
@@ -42,7 +43,7 @@ def test_over_grpc(grpc_receiver: GRPCReceiver) -> None:
     """A collector that speaks gRPC gets every span whole."""
     delivery = otlp.open_otlp()
 
-    assert delivery.deliver(spans(20))
+    assert delivery.deliver(spans(20)) == {}
     delivery.close()
 
     (request,) = grpc_receiver.requests
@@ -60,19 +61,22 @@ def test_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
         delivery = otlp.open_otlp()
 
-        assert delivery.deliver(spans(20))
+        assert delivery.deliver(spans(20)) == {}
         delivery.close()
 
         assert len(receiver.spans()) == 20
 
 
-def test_a_refusing_collector_is_a_failed_delivery(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch the collector does not take is reported as not taken."""
+@pytest.mark.parametrize("protocol", otlp.PROTOCOLS)
+def test_a_dead_collector_is_tried_again(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch for a collector that is not there may be taken later."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     delivery = otlp.open_otlp()
 
-    assert delivery.deliver(spans(1)) is False
+    with pytest.raises(TryLaterError):
+        delivery.deliver(spans(1))
     delivery.close()
 
 

@@ -3,14 +3,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.sdk.trace import ReadableSpan
 
+from spantap.export.outcome import RefusedError
 from spantap.otel.budget import Budget, Parcel
-from spantap.otel.queue import Batching, Delivery, DeliveryQueue
+from spantap.otel.queue import Batching, DeliveryQueue
+from spantap.otel.retry import Delivery
 
 
 class Destination:
@@ -23,13 +25,13 @@ class Destination:
         self.traced: bool | None = None
         self._behave = behave
 
-    def deliver(self, spans: Sequence[ReadableSpan], /) -> bool:
+    def deliver(self, spans: Sequence[ReadableSpan], /) -> Mapping[str, int]:
         self.thread = threading.current_thread().name
         self.traced = is_instrumentation_enabled()
-        taken = self._behave()
-        if taken:
-            self.batches.append([span.name for span in spans])
-        return taken
+        if not self._behave():
+            raise RefusedError("refused")
+        self.batches.append([span.name for span in spans])
+        return {}
 
     def close(self) -> None:
         self.closed += 1
@@ -119,32 +121,6 @@ def test_a_full_queue_drops_and_counts_and_never_waits() -> None:
     assert balanced(queue)
     gate.set()
     assert queue.flush(5)
-    assert balanced(queue)
-    assert budget.used == 0
-    queue.shutdown(1)
-
-
-@pytest.mark.parametrize("failure", [False, OSError("no route to host")])
-def test_failures_are_counted_and_the_worker_lives(failure: bool | OSError) -> None:
-    """A refused batch and one that raises are both counted; the next one is delivered."""
-    answers: list[bool | OSError] = [failure, True]
-
-    def behave() -> bool:
-        answer = answers.pop(0)
-        if isinstance(answer, OSError):
-            raise answer
-        return answer
-
-    destination, budget = Destination(behave), Budget(10_000)
-    queue = DeliveryQueue("d", lambda: destination, Batching(delay=0.0))
-
-    put(queue, budget, "lost")
-    queue.flush(5)
-    put(queue, budget, "kept")
-    queue.flush(5)
-
-    assert destination.names == ["kept"]
-    assert queue.stats().dropped == {"export_failed": 1}
     assert balanced(queue)
     assert budget.used == 0
     queue.shutdown(1)

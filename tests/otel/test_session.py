@@ -15,6 +15,7 @@ from opentelemetry.trace import NoOpTracerProvider, SpanKind, StatusCode
 import spantap
 from asgi_client import Message, call, responding, scope
 from spantap.export.memory import MemorySink
+from spantap.export.outcome import TryLaterError
 from spantap.model import Exchange
 from spantap.otel import processor as processor_module
 
@@ -357,14 +358,14 @@ def test_the_same_destination_twice_is_one(capture: Capture) -> None:
 
 
 def test_a_failing_destination_hurts_neither_app_nor_others(capture: Capture) -> None:
-    """One destination raises, the other gets its exchange, the client its answer; the loss is counted."""
+    """One destination raises, the other gets its exchange, the client its answer; what waits is counted."""
 
     class Broken:
         name = "broken"
         target = "nowhere"
 
         def write(self, exchanges: Any, /) -> None:
-            raise OSError("disk full")
+            raise OSError(28, "disk full")
 
         def close(self) -> None:
             raise OSError("still full")
@@ -374,33 +375,42 @@ def test_a_failing_destination_hurts_neither_app_nor_others(capture: Capture) ->
     sent = call(spantap.instrument_app(responding(b"{}")), scope("GET", "/a"))
 
     assert sent[1]["body"] == b"{}"
-    assert len(capture.exchanges) == 1
-    assert handle.stats().destinations["broken"].dropped == {"export_failed": 1}
+    assert not handle.flush(0.5)
+    assert len(capture.memory.read()) == 1
+    broken = handle.stats().destinations["broken"]
+    assert (broken.queued, broken.dropped, broken.failing) == (1, {}, "disk full")
 
 
 @pytest.mark.setting("queue_max_bytes")
 def test_memory_is_bounded_by_the_budget(capture: Capture) -> None:
-    """When the byte budget is spent, exchanges are dropped and counted, and the app goes on."""
+    """When the byte budget is spent, what waits longest loses its bodies, then goes; all of it counted."""
 
     class Stuck(MemorySink):
         name = "stuck"
 
         def write(self, exchanges: Any, /) -> None:
-            import time
+            raise TryLaterError("not now")
 
-            time.sleep(1)
-
-    handle = capture.start(destinations=[Stuck()], queue_max_bytes=64 * 1024)
+    handle = capture.start(destinations=[Stuck(), capture.memory], queue_max_bytes=64 * 1024)
     app = spantap.instrument_app(responding(b'{"x":"' + b"z" * 10_000 + b'"}'))
 
-    for _ in range(20):
-        assert call(app, scope("GET", "/a"))[0]["status"] == 200
+    for number in range(200):
+        assert call(app, scope("GET", f"/{number}"))[0]["status"] == 200
+        if number % 4 == 0:
+            while handle.stats().destinations["memory"].queued:  # the one that works keeps up
+                assert not handle.flush(0.05)
 
+    handle.flush(0.5)
     stats = handle.stats()
     assert stats.queued_bytes <= 64 * 1024
-    destination = stats.destinations["stuck"]
-    assert destination.dropped["budget"] >= 10
-    assert destination.captured == 20
+    stuck, memory = stats.destinations["stuck"], stats.destinations["memory"]
+    assert stuck.captured == 200 == stuck.queued + sum(stuck.dropped.values())
+    assert stuck.queued >= 20  # the bodies of 6 would have filled it
+    assert stuck.lightened["bodies"] >= 100
+    assert set(stuck.dropped) == {"budget"}
+    # A destination that takes nothing does not cost the others theirs.
+    assert (memory.captured, memory.dropped) == (200, {})
+    assert [each.request.path for each in capture.memory.read(3)] == ["/199", "/198", "/197"]
 
 
 def test_a_secret_in_the_path_is_on_no_span(capture: Capture) -> None:

@@ -159,7 +159,9 @@ def test_the_public_names() -> None:
         "ConfigurationError",
         "Current",
         "DjangoMiddleware",
+        "EditableExchange",
         "Handle",
+        "RawExchange",
         "SpantapError",
         "Stats",
         "WSGIMiddleware",
@@ -363,6 +365,6 @@ def test_debug_tells_what_happens_and_no_values(caplog: pytest.LogCaptureFixture
     finally:
         logger.setLevel(before)
 
-    assert "memory: 1 sent, 0 failed" in caplog.text
+    assert "memory: 1 sent, 0 lost, 0 to be tried again" in caplog.text
     assert "a-value" not in caplog.text
     assert "a-path" not in caplog.text

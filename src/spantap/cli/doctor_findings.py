@@ -17,13 +17,13 @@ from spantap import destinations, settings
 from spantap.cli.installed import Winners, frameworks_and_servers, winners
 from spantap.cli.units import size
 from spantap.export.jsonl import JSONLSink
-from spantap.export.sink import ProcessReport, Sink
+from spantap.export.sink import Probing, ProcessReport, Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.otel import exporters, otlp, standard
 from spantap.policy.presets import PRESETS
 from spantap.policy.redact import Redactor, detectors, families
 from spantap.policy.redact.tally import Tally
-from spantap.reporting import REMEDIES, shown
+from spantap.reporting import HARMLESS, REMEDIES, shown
 from spantap.settings import Settings
 from spantap.settings_page import STANDARD
 from spantap.version import __version__
@@ -182,6 +182,8 @@ def _captured(wanted: Settings) -> dict[str, str]:
         "responses": half(wanted.response_bodies, query=False),
         "only paths": ", ".join(wanted.include_urls),
         "never paths": ", ".join(wanted.exclude_urls),
+        "only": ", ".join(wanted.include),
+        "never": ", ".join(wanted.exclude),
         "never methods": ", ".join(wanted.exclude_methods),
         "unsampled": _UNSAMPLED[wanted.capture_unsampled],
     }
@@ -200,6 +202,9 @@ def _masked(wanted: Settings) -> dict[str, str]:
 
 
 def _asked_sink(sink: Sink) -> Destination:
+    if isinstance(sink, Probing):
+        wrong = sink.probe(_PATIENCE)
+        return Destination(sink.name, sink.target, wrong is None, wrong or "answers")
     if not isinstance(sink, SQLiteSink | JSONLSink):
         return Destination(sink.name, sink.target, None, "not asked")
     try:
@@ -273,11 +278,19 @@ def _problems_of_processes(processes: list[Process]) -> Iterator[Problem]:
     for process in processes:
         if process.running is False:
             continue  # past; the list shows it
+        for name, each in process.facts["destinations"].items():
+            if each.get("failing") and each["queued"]:
+                what = (
+                    f"process {process.pid}, {name}: takes nothing ({each['failing']}), {each['queued']} wait"
+                )
+                yield Problem(
+                    what, "see that it runs and can be reached from that process; meanwhile they wait"
+                )
         lost = {"": {"failed": process.facts["not_kept"].get("failed", 0)}}
         lost |= {name: each["dropped"] for name, each in process.facts["destinations"].items()}
         for name, reasons in lost.items():
             for reason, count in reasons.items():
-                if count:
+                if count and reason not in HARMLESS:
                     where = f"{name}: " if name else ""
                     what = f"process {process.pid}, {where}{count} lost: {reason}"
                     yield Problem(what, REMEDIES.get(reason, "see the log of the process"))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from spantap.cli.doctor_findings import Findings, Process
+from spantap.reporting import HARMLESS
 
 _BOLD, _DIM, _GREEN, _RED = "1", "2", "32", "31"
 _NAMES: Final = 20  # columns for names
@@ -120,14 +121,25 @@ def _process(page: _Page, process: Process) -> Iterator[str]:
         "",
     )
     for name, each in facts["destinations"].items():
-        counts = f"{each['exported']} of {each['captured']} taken, {each['queued']} queued"
-        dropped = _counted(each["dropped"])
+        waiting = "never sent" if process.running is False and each["queued"] else "queued"
+        counts = f"{each['exported']} of {each['captured']} taken, {each['queued']} {waiting}"
+        known = _counted({name: count for name, count in each["dropped"].items() if name in HARMLESS})
+        counts += f"; it had: {known}" if known else ""
+        lighter = _counted(each.get("lightened", {}))
+        counts += f"; without: {lighter}" if lighter else ""
+        dropped = _counted({name: count for name, count in each["dropped"].items() if name not in HARMLESS})
         lost = page.styled(_RED, f"; lost: {dropped}") if dropped else ""
+        if each.get("failing"):
+            lost += page.styled(_RED, f"; it takes nothing: {each['failing']}")
         to = f"{facts['collector']}  " if name == "otlp" else ""
         yield from page.row(f"  {name}", to + counts + lost, "")
     left_out = _counted(facts["not_kept"])
     if left_out:
         yield from page.row("  not kept", left_out, "")
+    for name, each in facts.get("hooks", {}).items():
+        took = f"{each['calls']} calls, {each['mean_ms']:.1f} ms on average, {each['max_ms']:.1f} ms at most"
+        failed = page.styled(_RED, f"; failed: {each['failed']}") if each["failed"] else ""
+        yield from page.row(f"  hook {name}", took + failed, "")
     if facts["late_calls"]:
         late = f"{facts['late_calls']} calls of spantap.current() came outside of a request, or after its end"
         yield from page.row("  too late", late, "")

@@ -97,7 +97,7 @@ def store_in_force() -> Path:
     from spantap import settings
     from spantap.otel import exporters
 
-    loaded = settings.load({}, os.environ)
+    loaded = settings.load({}, os.environ, hooks=False)
     listed = exporters.named() or ()
     lines_only = "spantap_jsonl" in listed and "spantap_sqlite" not in listed
     default = exporters.DEFAULT_JSONL if lines_only else exporters.DEFAULT_SQLITE

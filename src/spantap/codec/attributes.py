@@ -155,6 +155,7 @@ def decode(attributes: Mapping[str, Any], facts: SpanFacts) -> Exchange:
         ),
         client=Peer(get(client_names.CLIENT_ADDRESS), get(client_names.CLIENT_PORT)),
         server=Peer(get(server_names.SERVER_ADDRESS), get(server_names.SERVER_PORT)),
+        peer=Peer(get(network_names.NETWORK_PEER_ADDRESS), get(network_names.NETWORK_PEER_PORT)),
         route=get(http_names.HTTP_ROUTE),
         endpoint=get(names.ENDPOINT),
         identity=Identity(
@@ -210,6 +211,8 @@ def _extra(exchange: Exchange) -> dict[str, Value]:
     _put(extra, names.HASH_KEY_ID, exchange.hash_key_id)
     request, response, identity = exchange.request, exchange.response, exchange.identity
     _put(extra, network_names.NETWORK_PROTOCOL_VERSION, request.http_version)
+    _put(extra, network_names.NETWORK_PEER_PORT, exchange.peer.port)
+    _put(extra, network_names.NETWORK_PEER_ADDRESS, exchange.peer.address)
     _put(extra, client_names.CLIENT_PORT, exchange.client.port)
     _put(extra, client_names.CLIENT_ADDRESS, exchange.client.address)
     _put(extra, server_names.SERVER_PORT, exchange.server.port)

@@ -37,6 +37,7 @@ def to_record(exchange: Exchange) -> Record:
             "endpoint": exchange.endpoint,
             "client": _present({"address": exchange.client.address, "port": exchange.client.port}),
             "server": _present({"address": exchange.server.address, "port": exchange.server.port}),
+            "peer": _present({"address": exchange.peer.address, "port": exchange.peer.port}),
             "identity": _present({each: getattr(exchange.identity, each) for each in _IDENTITY}),
             "request": _present(
                 {
@@ -93,6 +94,7 @@ def from_record(record: Mapping[str, Any]) -> Exchange:
         endpoint=record.get("endpoint"),
         client=Peer(**record.get("client", {})),
         server=Peer(**record.get("server", {})),
+        peer=Peer(**record.get("peer", {})),
         identity=Identity(**record.get("identity", {})),
         request=Request(
             method=request["method"],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from spantap.codec.jsonl import from_lines, to_line
 from spantap.export.files import create_private
+from spantap.export.outcome import not_kept
 from spantap.model import Exchange
 
 
@@ -31,22 +32,35 @@ class JSONLSink:
         self.path = Path(path)
         self._descriptor: int | None = None
         self._pid = 0
+        self._torn = False  # our last line has no end
 
     @property
     def target(self) -> str:
         """The absolute path of the file."""
         return str(self.path.absolute())
 
-    def write(self, exchanges: Sequence[Exchange], /) -> None:
-        """Append the batch; raises OSError when the file does not take all of it."""
+    def write(self, exchanges: Sequence[Exchange], /) -> Mapping[str, int]:
+        """Append the batch.
+
+        Returns:
+            How many lines the disk had no room for after the first ones, as ``unwritten``.
+
+        Raises:
+            OSError: nothing was written.
+        """
         if self._descriptor is None or self._pid != os.getpid():
             create_private(self.path)
             self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
             self._pid = os.getpid()
         lines = b"".join(map(to_line, exchanges))
+        if self._torn:
+            lines = b"\n" + lines  # what follows a torn line must not be lost with it
         written = os.write(self._descriptor, lines)
-        if written != len(lines):
-            raise OSError(f"{self.path}: only {written} of {len(lines)} bytes were written")
+        if written == len(lines):
+            self._torn = False
+            return {}
+        self._torn = lines[written - 1 : written] != b"\n"
+        return not_kept(unwritten=lines[written:].count(b"\n"))
 
     def read(self) -> Iterator[Exchange]:
         """The exchanges in the file, oldest first."""

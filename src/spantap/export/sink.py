@@ -28,17 +28,44 @@ class Sink(Protocol):
     @property
     def target(self) -> str: ...  # noqa: D102
 
-    def write(self, exchanges: Sequence[Exchange], /) -> None:
-        """Keep the batch, all of it or none.
+    def write(self, exchanges: Sequence[Exchange], /) -> Mapping[str, int] | None:
+        """Keep the batch, in one try. The queue tries again, cuts and counts.
+
+        Returns:
+            Reason -> how many of the batch were not kept; None or empty when all were.
 
         Raises:
+            NotTakenError: nothing was kept; which one says whether to try again
+                (`spantap.export.outcome`).
+            OSError: nothing was kept; it is tried again for as long as it takes.
             TypeError, ValueError, OverflowError: a value has no form here; the queue offers the
                 batch again in halves, until only the exchange with that value is lost.
-            Exception: it was not kept; the queue counts the loss and logs the error once.
+            Exception: nothing was kept; it is tried a few times more, then counted as lost.
         """
 
     def close(self) -> None:
         """Release what `write` opened; a later `write` opens it again."""
+
+
+@runtime_checkable
+class Batched(Protocol):
+    """What a sink may say beside `Sink`: when its batches go out; None is as for all destinations.
+
+    Attributes:
+        batch_size: exchanges a batch has at most.
+        flush_interval: seconds the first one of a batch waits for others.
+    """
+
+    batch_size: int | None
+    flush_interval: float | None
+
+
+@runtime_checkable
+class Probing(Protocol):
+    """What a sink may offer beside `Sink`: `spantap doctor` asks whether its collector answers."""
+
+    def probe(self, seconds: float, /) -> str | None:
+        """Ask; what is wrong, None when nothing is. Says nothing secret."""
 
 
 @dataclass(frozen=True, slots=True)

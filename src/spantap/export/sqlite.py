@@ -2,7 +2,7 @@
 
 WAL mode lets several processes write while others read. A row is the native record plus the
 columns one searches by; trace id and span id together are its key, so the same exchange
-delivered twice is stored once.
+delivered twice is stored once, and counted as a duplicate.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ import orjson
 
 from spantap.codec.record import from_record, to_record
 from spantap.export.files import create_private
+from spantap.export.outcome import TryLaterError, not_kept
 from spantap.export.sink import ProcessReport
 from spantap.model import Exchange
 
@@ -96,11 +97,25 @@ class SQLiteSink:
         """The absolute path of the file."""
         return str(self.path.absolute())
 
-    def write(self, exchanges: Sequence[Exchange], /) -> None:
-        """Insert the batch in one transaction; raises sqlite3.Error when it was not kept."""
-        connection = self._connected()
-        with connection:
-            connection.executemany(_INSERT, map(_row, exchanges))
+    def write(self, exchanges: Sequence[Exchange], /) -> Mapping[str, int]:
+        """Insert the batch in one transaction.
+
+        Returns:
+            How many of it were there already, as ``duplicate``.
+
+        Raises:
+            TryLaterError: the file is locked, cannot be opened, or the disk is full.
+            sqlite3.Error: it was not kept for another reason.
+        """
+        rows = [_row(each) for each in exchanges]
+        try:
+            connection = self._connected()
+            with connection:
+                inserted = connection.executemany(_INSERT, rows).rowcount
+        except sqlite3.OperationalError as error:
+            self.close()  # the file may have been moved or replaced: open what is there next time
+            raise TryLaterError(str(error)) from error
+        return not_kept(duplicate=len(rows) - inserted)
 
     def report(self, about: ProcessReport, /) -> None:
         """Keep what the process says of itself, in the place of what it said before."""

@@ -16,8 +16,11 @@ from opentelemetry.instrumentation.asgi import asgi_getter
 from opentelemetry.util.http import ExcludeList
 
 from spantap.guard import report
+from spantap.inbound.hidden import hiding_send
 from spantap.inbound.route import describe_scope
+from spantap.inbound.said import framework_request, note_scope
 from spantap.model import Observation
+from spantap.otel.hooked import HookedSession
 from spantap.otel.passage import Passage
 from spantap.otel.session import Session
 from spantap.otel.tap import Tap
@@ -58,6 +61,8 @@ class ASGIDoor:
         """Serve one connection."""
         kind = scope["type"]
         if kind == "http":
+            if SESSION not in scope:
+                send = self._hiding(send)
             passage = self._open(scope)
             if isinstance(passage, Session):
                 await _Exchange(passage, scope, receive, send).run(self.app)
@@ -72,6 +77,14 @@ class ASGIDoor:
         elif kind == "lifespan":
             send = self._flushing(send)
         await self.app(scope, receive, send)
+
+    def _hiding(self, send: Send) -> Send:
+        try:
+            names = self._tap().hidden_headers
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("opening a request", error)
+            return send
+        return hiding_send(send, names) if names else send
 
     def _open(self, scope: Scope) -> Passage | None:
         if SESSION in scope or "headers" not in scope:
@@ -152,6 +165,8 @@ class _Exchange:
         self._complete = False
         self._disconnected = False
         session.complete = self.describe
+        if isinstance(session, HookedSession):
+            session.native = scope
 
     async def run(self, app: ASGIApp) -> None:
         session = self._session
@@ -220,6 +235,10 @@ class _Exchange:
                 message = {**message, "headers": headers}
             self._response_headers = list(headers or ())
             last = False
+            if session.captured:
+                note_scope(session.seen, self._scope, session.data_attribute)
+                if isinstance(session, HookedSession):
+                    session.framework_request = framework_request(self._scope)
         elif kind == "http.response.trailers":
             last = self._trailers and not message.get("more_trailers", False)
         elif kind in ("http.response.pathsend", "http.response.zerocopysend"):

@@ -18,6 +18,7 @@ from spantap.inbound.asgi import SESSION, ASGIDoor
 from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.placement import replace_call, restore_call
 from spantap.inbound.route import remember_django
+from spantap.inbound.taken_out import BeforeRendering
 from spantap.inbound.wsgi import WSGIDoor
 from spantap.otel.tap import Tap
 
@@ -49,6 +50,8 @@ def uninstrument(handler: Any) -> None:
     """Undo `instrument`."""
     if handler.__dict__.pop(_DOOR, None) is not None:
         handler.__dict__.pop("request_class", None)
+        last = handler._template_response_middleware
+        last[:] = [each for each in last if not isinstance(each.__self__, BeforeRendering)]
     if _everywhere is None:
         restore_call(type(handler))
 
@@ -78,6 +81,11 @@ def _place(handler: Any, tap: Callable[[], Tap]) -> None:
         return request
 
     handler.__dict__["request_class"] = remembered
+    if tap().data_key is not None:
+        taker = BeforeRendering(tap)
+        asgi = isinstance(handler, ASGIHandler)
+        take = taker.aprocess_template_response if asgi else taker.process_template_response
+        handler._template_response_middleware.append(take)  # the last to see a response, and the first to go
 
 
 _original: dict[type, Callable[..., Any]] = {}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from spantap.guard import report
 from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.placement import replace_call
+from spantap.inbound.taken_out import taken_out
 from spantap.inbound.wsgi import SESSION, WSGIDoor
 from spantap.otel.tap import Tap
 
@@ -20,6 +22,23 @@ def instrument(app: Any, tap: Callable[[], Tap]) -> None:
 
     app.wsgi_app = WSGIDoor(app.wsgi_app, tap, excluded_urls("FLASK"))
     got_request_exception.connect(_failed, app)
+    key = tap().data_key
+    if key is not None:
+        app.make_response = functools.partial(_make_response, app.make_response, key)
+
+
+def _make_response(original: Callable[[Any], Any], key: str, answer: Any) -> Any:
+    """What a view returned becomes a response, without our key in it."""
+    try:
+        from flask import request
+
+        if isinstance(answer, tuple) and answer:
+            answer = (taken_out(answer[0], request.environ, key), *answer[1:])
+        else:
+            answer = taken_out(answer, request.environ, key)
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("taking facts out of an answer", error)
+    return original(answer)
 
 
 def instrument_everywhere(cls: type, tap: Callable[[], Tap] | None) -> None:
@@ -49,6 +68,9 @@ def uninstrument(app: Any) -> None:
     from flask import got_request_exception
 
     got_request_exception.disconnect(_failed, app)
+    made = app.__dict__.get("make_response")
+    if isinstance(made, functools.partial) and made.func is _make_response:
+        del app.make_response
     if isinstance(app.wsgi_app, WSGIDoor):
         app.wsgi_app = app.wsgi_app.app
 

@@ -49,6 +49,12 @@ def remember_django(request: Any) -> None:
         place[_DJANGO] = weakref.ref(request)
 
 
+def django_request(place: Mapping[str, Any]) -> Any | None:
+    """Django's request, while the framework has it; None for other frameworks."""
+    remembered = place.get(_DJANGO)
+    return None if remembered is None else remembered()
+
+
 def _starlette(seen: Observation, scope: Mapping[str, Any], route: Any) -> None:
     template = getattr(_included(scope, route), "path_format", None)
     if isinstance(template, str):

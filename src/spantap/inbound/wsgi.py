@@ -14,10 +14,13 @@ from opentelemetry.instrumentation.wsgi import wsgi_getter
 from opentelemetry.util.http import ExcludeList
 
 from spantap.guard import report
+from spantap.inbound.hidden import hiding_start_response
 from spantap.inbound.route import describe_environ
+from spantap.inbound.said import framework_request, note_environ
 from spantap.inbound.wsgi_input import tee_input
 from spantap.inbound.wsgi_passing import pass_through
 from spantap.model import Observation
+from spantap.otel.hooked import HookedSession
 from spantap.otel.passage import Passage
 from spantap.otel.session import Session
 from spantap.otel.tap import Tap
@@ -50,12 +53,22 @@ class WSGIDoor:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        if SESSION not in environ:
+            start_response = self._hiding(start_response)
         passage = self._open(environ)
         if passage is None:
             return self.app(environ, start_response)
         if isinstance(passage, Session):
             return _Exchange(passage, environ, start_response).run(self.app)
         return pass_through(passage, self.app, environ, start_response)
+
+    def _hiding(self, start_response: StartResponse) -> StartResponse:
+        try:
+            names = self._tap().hidden_headers
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("opening a request", error)
+            return start_response
+        return hiding_start_response(start_response, names) if names else start_response
 
     def _open(self, environ: Environ) -> Passage | None:
         if SESSION in environ:
@@ -100,6 +113,8 @@ class _Exchange:
         self._response_headers: list[tuple[str, str]] = []
         self._start_response = start_response
         session.complete = self.complete
+        if isinstance(session, HookedSession):
+            session.native = environ
 
     def run(self, app: WSGIApp) -> Iterable[bytes]:
         session = self._session
@@ -133,6 +148,11 @@ class _Exchange:
         # Now, while the framework's request is still there: Flask lets go of it when the app
         # returns, Django when the response is closed.
         self.describe()
+        session = self._session
+        if session.captured:
+            note_environ(session.seen, self._environ, session.data_attribute)
+            if isinstance(session, HookedSession):
+                session.framework_request = framework_request(self._environ)
         write = self._start_response(status, headers, *args, **kwargs)
         if not self._session.captured:
             return write

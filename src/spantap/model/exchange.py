@@ -60,7 +60,8 @@ class Exchange:
         direction: ``inbound`` (we answered it) or ``outbound`` (we sent it).
         request, response: the two halves.
         timing: nanoseconds since the epoch.
-        client, server: the ends of the connection, as seen by the server.
+        client, server: who asked, and who was asked.
+        peer: the proxy that called the server, when its word about the client was taken.
         route: the template the framework matched (``/users/{id}``).
         endpoint: the framework's name of what handled it.
         identity: user, company, session, device.
@@ -84,6 +85,7 @@ class Exchange:
     parent_span_id: str | None = None
     client: Peer = _NO_PEER
     server: Peer = _NO_PEER
+    peer: Peer = _NO_PEER
     route: str | None = None
     endpoint: str | None = None
     identity: Identity = NOBODY

@@ -7,6 +7,7 @@ nowhere else: codecs, queues and destinations accept only an `Exchange`, which n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -50,6 +51,8 @@ class Observation:
     client_port: int | None = None
     server_address: str | None = None
     server_port: int | None = None
+    peer_address: str | None = None
+    peer_port: int | None = None
     user_agent: str | None = None
     request_headers: list[tuple[str, str]] = field(default_factory=list)
     response_headers: list[tuple[str, str]] = field(default_factory=list)
@@ -75,3 +78,11 @@ class Observation:
     parent_span_id: str | None = None
     sampled: bool = True
     service: str | None = None
+
+    def add(self, facts: Mapping[Any, Any]) -> None:
+        """Facts of the app's own: numbers are metrics, everything else is metadata."""
+        for name, value in facts.items():
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                self.metrics[str(name)] = float(value)
+            else:
+                self.metadata[str(name)] = value

@@ -54,13 +54,15 @@ class Parcel:
     Attributes:
         span: what is delivered.
         size: estimated bytes.
+        stage: how much of it was given up already: the next one of `shed.STAGES`.
     """
 
-    __slots__ = ("_budget", "_holders", "_lock", "size", "span")
+    __slots__ = ("_budget", "_holders", "_lock", "size", "span", "stage")
 
     def __init__(self, span: ReadableSpan, size: int, budget: Budget) -> None:
         self.span = span
         self.size = size
+        self.stage = 0
         self._budget = budget
         self._holders = 1  # the sender's own hold, until every queue has been offered the parcel
         self._lock = threading.RLock()
@@ -69,6 +71,15 @@ class Parcel:
         """One more queue has it."""
         with self._lock:
             self._holders += 1
+
+    def lighten(self, span: ReadableSpan, size: int) -> int:
+        """Carry a lighter copy from now on; the bytes that gives back."""
+        with self._lock:
+            freed = max(0, self.size - size) if self._holders > 0 else 0
+            self.span = span
+            self.size -= freed
+        self._budget.release(freed)
+        return freed
 
     def release(self) -> None:
         """One holder is done with it; the last one gives the bytes back."""

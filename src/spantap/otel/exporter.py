@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from typing import Any, Final
 
@@ -187,12 +187,10 @@ class SinkExporter(SpanExporter):
             self.sink.report(about)
             self._reported = about.facts
 
-    def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
-        """Write the exchanges of a batch; raises what the sink raises."""
+    def deliver(self, spans: Sequence[ReadableSpan]) -> Mapping[str, int]:
+        """Write the exchanges of a batch; returns and raises what the sink does."""
         exchanges = [exchange for span in spans if (exchange := exchange_of(span)) is not None]
-        if exchanges:
-            self.sink.write(exchanges)
-        return True
+        return (self.sink.write(exchanges) if exchanges else None) or {}
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """As the SDK wants it: failures are logged once and returned, never raised."""
@@ -224,9 +222,9 @@ class DeliveringExporter(SpanExporter, ABC):
 
     _closed = False
 
-    def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
-        """Send one batch, with the standard exporter's own retries within its timeout."""
-        return self.export(spans) is SpanExportResult.SUCCESS
+    @abstractmethod
+    def deliver(self, spans: Sequence[ReadableSpan]) -> Mapping[str, int]:
+        """Send one batch, in one try; see `spantap.otel.retry.Delivery`."""
 
     def close(self) -> None:
         """Close connections; the exporter is not used again."""
@@ -235,5 +233,5 @@ class DeliveringExporter(SpanExporter, ABC):
             self.shutdown()
 
     def interrupt(self) -> None:
-        """End the standard exporter's waiting between its tries."""
+        """Close connections: a request under way ends."""
         self.close()

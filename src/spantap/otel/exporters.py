@@ -18,6 +18,7 @@ from opentelemetry.util._importlib_metadata import entry_points
 
 from spantap.export.jsonl import JSONLSink
 from spantap.export.memory import MemorySink
+from spantap.export.outcome import RefusedError
 from spantap.export.sink import Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.otel.exporter import SinkExporter
@@ -70,7 +71,7 @@ def serve(sink: Sink) -> None:
     _served.add((sink.name, sink.target))
 
 
-class _Named(SinkExporter):
+class Named(SinkExporter):
     """An exporter somebody else's pipeline has made from its name."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -80,7 +81,7 @@ class _Named(SinkExporter):
         return super().export(spans)
 
 
-class SQLiteExporter(_Named):
+class SQLiteExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_sqlite``: exchanges into a SQLite file."""
 
     def __init__(self, path: str | None = None) -> None:
@@ -90,7 +91,7 @@ class SQLiteExporter(_Named):
         super().__init__(SQLiteSink(path or os.environ.get(_SQLITE_PATH) or DEFAULT_SQLITE))
 
 
-class JSONLExporter(_Named):
+class JSONLExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_jsonl``: exchanges as JSON lines."""
 
     def __init__(self, path: str | None = None) -> None:
@@ -100,7 +101,7 @@ class JSONLExporter(_Named):
         super().__init__(JSONLSink(path or os.environ.get(_JSONL_PATH) or DEFAULT_JSONL))
 
 
-class MemoryExporter(_Named):
+class MemoryExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_memory``: exchanges for ``MemorySink.of_process()``, in this process."""
 
     def __init__(self) -> None:
@@ -122,9 +123,11 @@ class ForeignDelivery:
             raise LookupError(f"no exporter named {name!r} is installed")
         self._exporter: SpanExporter = found.load()()
 
-    def deliver(self, spans: Sequence[ReadableSpan], /) -> bool:
-        """Export one batch."""
-        return self._exporter.export(spans) is SpanExportResult.SUCCESS
+    def deliver(self, spans: Sequence[ReadableSpan], /) -> Mapping[str, int]:
+        """Export one batch; an exporter we do not know tries again by itself."""
+        if self._exporter.export(spans) is SpanExportResult.SUCCESS:
+            return {}
+        raise RefusedError("did not take a batch")
 
     def close(self) -> None:
         """Shut the exporter down."""

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanLimits
 
 from spantap.codec.attributes import AttributeLimits, encode
 from spantap.otel.exporter import CleanSpan, ExchangeSpan
-from spantap.otel.queue import Delivery
+from spantap.otel.retry import Delivery
 
 
 class WithinLimits:
@@ -27,7 +27,7 @@ class WithinLimits:
         limits = SpanLimits()
         self._limits = AttributeLimits(limits.max_span_attributes, limits.max_span_attribute_length)
 
-    def deliver(self, spans: Sequence[ReadableSpan]) -> bool:
+    def deliver(self, spans: Sequence[ReadableSpan]) -> Mapping[str, int]:
         """Send one batch."""
         return self._delivery.deliver([within(span, self._limits) for span in spans])
 

@@ -18,11 +18,14 @@ from opentelemetry.semconv.attributes.network_attributes import NETWORK_PROTOCOL
 from opentelemetry.semconv.attributes.server_attributes import SERVER_ADDRESS, SERVER_PORT
 from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_QUERY, URL_SCHEME
 from opentelemetry.trace import Span
+from opentelemetry.trace.status import Status, StatusCode
 
 from spantap.codec import names
 from spantap.codec.attributes import AttributeLimits, Value, encode
 from spantap.model import Body, Exchange, Observation
 from spantap.policy.decide import Drop
+from spantap.policy.pipeline import Pipeline
+from spantap.policy.redact import Tally
 
 # Other people's batches are counted in spans, not bytes: two bodies of this size in each of
 # 512 spans stay below the 4 MiB that a collector's gRPC receiver takes.
@@ -77,6 +80,25 @@ def full_attributes(exchange: Exchange, span: Span) -> dict[str, Value]:
         response=replace(response, body=_portable(response.body)),
     )
     return encode(portable, limits_of(span))
+
+
+def write_exception(span: Span, seen: Observation, stacktrace: str, pipeline: Pipeline, tally: Tally) -> None:
+    """As the SDK's `record_exception`, with clean texts of bounded length.
+
+    Args:
+        span: the live span.
+        seen: what has an error.
+        stacktrace: of that error, raw.
+        pipeline: cleans the texts.
+        tally: what is secret in this exchange.
+    """
+    kind = pipeline.clean_name(seen.error_type or "", tally)
+    message = pipeline.clean_message(seen.error_message or "", tally)
+    stacktrace = pipeline.clean_stacktrace(stacktrace, tally)
+    event = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stacktrace}
+    said = {name: text for name, text in event.items() if text or name == "exception.message"}
+    span.add_event("exception", {**said, "exception.escaped": "True"})
+    span.set_status(Status(StatusCode.ERROR, f"{kind.rpartition('.')[2]}: {message}"))
 
 
 def limits_of(span: Span) -> AttributeLimits:

@@ -3,7 +3,7 @@
 Protocol, endpoint, headers, compression, timeout and certificates are the standard
 ``OTEL_EXPORTER_OTLP_*`` variables, read by the exporters themselves; only the default
 protocol differs: ``http/protobuf``, as the specification recommends. ``OTEL_BSP_EXPORT_TIMEOUT``
-shortens the timeout, which covers the retries of a batch as well.
+shortens the timeout, which is that of one try; trying again is the queue's business.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from spantap.otel.queue import Delivery
+from spantap.otel.retry import Delivery
 
 PROTOCOLS: Final = ("http/protobuf", "grpc")
 COMPRESSIONS: Final = ("none", "gzip", "deflate")
@@ -49,7 +49,7 @@ def is_seconds(text: str) -> bool:
 
 
 def timeout(environ: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds a batch has in all; None leaves it to the standard exporter."""
+    """Seconds a try has; None leaves it to the standard exporter."""
     milliseconds = environ.get(EXPORT_TIMEOUT, "").strip()
     if not milliseconds.isdecimal():
         return None

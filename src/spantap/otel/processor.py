@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -22,9 +22,10 @@ from spantap.otel.budget import Budget, Parcel
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.exporter import ExchangeSpan
 from spantap.otel.queue import DeliveryQueue
+from spantap.otel.shed import STAGES
 from spantap.otel.tracing import SCOPE
+from spantap.policy.bounds import METADATA_MAX_BYTES
 from spantap.policy.decide import Unsampled
-from spantap.policy.pipeline import METADATA_MAX_BYTES
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class CaptureProcessor(SpanProcessor):
 
     Attributes:
         takes_unsampled: an exchange of a trace that is not sampled may go somewhere.
+        finish: set by the tap: waits, so many seconds, for exchanges that are just being finished; a
+            provider that ends with the process stops us before anybody else hears of the end.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class CaptureProcessor(SpanProcessor):
         self._cleaner = cleaner
         self._budget = budget
         self._unsampled = unsampled
+        self.finish: Callable[[float], bool] = lambda timeout: True
         self._use(routes)
         self.reset_after_fork()
 
@@ -129,8 +133,10 @@ class CaptureProcessor(SpanProcessor):
         return self.flush(timeout_millis / 1000)
 
     def shutdown(self) -> None:
-        """Send what is queued, within 5 seconds, and stop."""
-        self.stop(5.0)
+        """Send what is queued, and what is just being finished, within 5 seconds, and stop."""
+        deadline = time.monotonic() + 5.0
+        self.finish(2.0)
+        self.stop(deadline - time.monotonic())
 
     # Our side ---------------------------------------------------------------------------------
 
@@ -174,7 +180,7 @@ class CaptureProcessor(SpanProcessor):
         if not wanted:
             return
         size = _size(span)
-        if not self._budget.charge(size):
+        if not self._budget.charge(size) and not self._make_room(size):
             for queue in wanted:
                 queue.refuse("budget")
             return
@@ -184,6 +190,29 @@ class CaptureProcessor(SpanProcessor):
                 queue.put(parcel)
         finally:
             parcel.release()
+
+    def _make_room(self, size: int) -> bool:
+        """The memory for queues is spent: those who wait longest get lighter; then they go.
+
+        Whatever is freed comes from the queue that holds most, so that a destination that takes
+        nothing does not cost the others their part. Whether the bytes asked for are charged now.
+        """
+        budget = self._budget
+        if size > budget.limit:
+            return False
+        wanted = max(size, budget.limit // 256)  # some more: not again for each span
+        with self._lock:
+            queues = sorted(self.queues, key=_waiting_bytes, reverse=True)
+            for stage in range(len(STAGES)):
+                wanted -= queues[0].lighten(stage, wanted, _size)
+                if wanted <= 0:
+                    break
+            for queue in queues:  # what several hold is not gone before the last of them drops it
+                if wanted > 0 and budget.used + size > budget.limit:
+                    queue.drop_oldest(wanted, "budget")
+            for queue in queues:
+                queue.weigh()
+        return budget.charge(size)
 
     def park(self, session: Session) -> None:
         """Keep a half-finished session until its other half comes, 30 seconds at most."""
@@ -234,6 +263,8 @@ class CaptureProcessor(SpanProcessor):
         """
         self.sweep()
         deadline = time.monotonic() + timeout
+        for route in self._routes:
+            route.queue.hurry()  # all at once: one that takes nothing must not use up the others' time
         done = [route.queue.flush(max(0.0, deadline - time.monotonic())) for route in self._routes]
         for route in self._routes:
             route.queue.settle(_SETTLE_SECONDS)
@@ -251,6 +282,10 @@ class CaptureProcessor(SpanProcessor):
     def queues(self) -> tuple[DeliveryQueue, ...]:
         """The queue of every destination."""
         return tuple(route.queue for route in self._routes)
+
+
+def _waiting_bytes(queue: DeliveryQueue) -> int:
+    return queue.waiting_bytes
 
 
 def _size(span: ReadableSpan) -> int:

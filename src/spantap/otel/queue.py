@@ -7,34 +7,25 @@ starts empty; the parent delivers what it had.
 
 from __future__ import annotations
 
-import multiprocessing.util
 import os
 import threading
 import time
 import weakref
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
 from spantap.guard import logger, report
 from spantap.otel.budget import Parcel
-
-
-class Delivery(Protocol):
-    """What the worker drives: `otel.exporter.SinkExporter` or an OTLP exporter."""
-
-    def deliver(self, spans: Sequence[ReadableSpan], /) -> bool:
-        """Send one batch; False, or an exception, when it was not taken."""
-
-    def close(self) -> None:
-        """Release connections and files; a later `deliver` opens them again."""
-
-    def interrupt(self) -> None:
-        """Time is over: let a `deliver` under way return soon. Called from another thread."""
+from spantap.otel.child_end import at_child_end
+from spantap.otel.delivery_stats import DeliveryStats
+from spantap.otel.retry import Delivery, Outcome, Tries
+from spantap.otel.shed import STAGES
+from spantap.otel.waiting import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +45,7 @@ class Batching:
     max_queued: int = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryStats:
-    """Counts of one destination since the process began.
-
-    ``captured == exported + sum(dropped.values()) + queued`` at any time.
-
-    Attributes:
-        captured: spans offered.
-        exported: spans the destination took.
-        dropped: reason -> spans lost (``queue_full``, ``budget``, ``export_failed``, ``shutdown``;
-            ``unwritable``: the destination has no form for a value in it).
-        queued: spans waiting or being sent.
-    """
-
-    captured: int
-    exported: int
-    queued: int
-    dropped: Mapping[str, int] = field(default_factory=dict)
-
-
 _EXIT_SECONDS: Final = 5.0
-# What encoders raise at a value they have no form for.
-_UNWRITABLE: Final = (TypeError, ValueError, OverflowError)
 _TICK: Final = 10.0  # an idle worker wakes this often
 
 
@@ -101,8 +70,7 @@ class DeliveryQueue:
 
     def _reset(self) -> None:
         self._condition = threading.Condition()
-        self._items: deque[Parcel] = deque()
-        self._bytes = 0
+        self._items = Waiting()
         self._in_flight = 0
         self._worker: threading.Thread | None = None
         self._delivery: Delivery | None = None
@@ -112,6 +80,11 @@ class DeliveryQueue:
         self._captured = 0
         self._exported = 0
         self._dropped: Counter[str] = Counter()
+        self._lightened: Counter[str] = Counter()
+        self._tries = Tries(self.name)
+        self._due = 0.0  # not to be tried before
+        self._resting = False
+        self._told = 0
 
     def put(self, parcel: Parcel) -> None:
         """Queue a span, or count it as dropped; waits for the destination only as the process ends."""
@@ -126,10 +99,10 @@ class DeliveryQueue:
                 return
             parcel.hold()
             self._items.append(parcel)
-            self._bytes += parcel.size
+            self._items.bytes += parcel.size
             if self._worker is None:
                 ending = not self._start_worker()
-            elif len(self._items) == 1 or self._batch_is_full():
+            elif not self._resting and (len(self._items) == 1 or self._batch_is_full()):
                 self._condition.notify_all()
         if ending:
             self._deliver_here()
@@ -148,7 +121,23 @@ class DeliveryQueue:
                 exported=self._exported,
                 queued=len(self._items) + self._in_flight,
                 dropped=dict(self._dropped),
+                lightened=dict(self._lightened),
+                failures=self._tries.failures,
+                failing=self._tries.failing,
             )
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Estimated bytes of what waits here."""
+        return self._items.bytes
+
+    def hurry(self) -> None:
+        """Send what is queued now, without waiting for it: a destination that rests is tried again."""
+        with self._condition:
+            if self._items:
+                self._flush_wanted = True
+                self._due = min(self._due, self._tries.asked_until)
+                self._condition.notify_all()
 
     def flush(self, timeout: float) -> bool:
         """Send what is queued now.
@@ -160,12 +149,17 @@ class DeliveryQueue:
             Whether everything was sent or counted as lost within the time.
         """
         deadline = time.monotonic() + timeout
+        self.hurry()
         with self._condition:
             while self._items or self._in_flight:
+                if self._closed:
+                    return False  # what is under way is not waited for a second time
                 self._flush_wanted = True
-                self._condition.notify_all()
                 left = deadline - time.monotonic()
-                if left <= 0 or self._worker is None:
+                # It asked for more time than there is: no use waiting.
+                asked = not self._in_flight and self._tries.asked_until > deadline
+                if left <= 0 or self._worker is None or asked:
+                    self._flush_wanted = False
                     return False
                 self._condition.wait(left)
             return True
@@ -174,6 +168,8 @@ class DeliveryQueue:
         """Everything of every destination is flushed: let this one say so, within seconds."""
         with self._condition:
             if self._worker is None or self._closed or not hasattr(self._delivery, "settled"):
+                return
+            if self._in_flight:  # it was not flushed in time
                 return
             self._settle_wanted = True
             self._condition.notify_all()
@@ -188,6 +184,7 @@ class DeliveryQueue:
             if self._closed:
                 return not self._in_flight
         done = self.flush(timeout)
+        self.tell_what_waits()
         with self._condition:
             self._closed = True
             self._drop_all("shutdown")
@@ -199,6 +196,16 @@ class DeliveryQueue:
             worker.join(min(timeout, 1.0))
         return done
 
+    def tell_what_waits(self) -> None:
+        """The process may end with it: say so, once for each number."""
+        with self._condition:
+            count = len(self._items) + self._in_flight
+            if not count or count == self._told or self._closed:
+                return
+            self._told = count
+            why = self._tries.failing or "there was too little time"
+        logger.warning("%s: %d spans undelivered as the process ends: %s", self.name, count, why)
+
     def _start_worker(self) -> bool:
         """Start the thread; False when the interpreter is shutting down and allows no new one."""
         worker = threading.Thread(target=self._run, name=f"spantap-{self.name}", daemon=True)
@@ -207,28 +214,52 @@ class DeliveryQueue:
         except RuntimeError:
             return False
         self._worker = worker
-        # A child of multiprocessing skips `atexit`, and forgets what was registered before it
-        # began: granian's workers, and hypercorn's.
-        multiprocessing.util.Finalize(None, self.flush, args=(_EXIT_SECONDS,), exitpriority=0)
+        at_child_end(_flush_all)
         return True
 
     def _deliver_here(self) -> None:
         """The process ends and nobody will come for what is queued: send it from this thread."""
         with suppress_instrumentation(), self._condition:
-            batch = list(self._items)
-            self._items.clear()
-            self._bytes = 0
-            self._deliver(batch)
+            while self._items:
+                self._deliver(self._take())
+                if self._resting:
+                    self.tell_what_waits()
+                    self._drop_all("shutdown")
 
     def _drop_all(self, reason: str) -> None:
-        self._dropped[reason] += len(self._items)
-        while self._items:
-            self._items.popleft().release()
-        self._bytes = 0
+        count = self._items.drop_all()
+        if count:
+            self._dropped[reason] += count
+
+    def lighten(self, stage: int, wanted: int, size_of: Callable[[ReadableSpan], int]) -> int:
+        """Give up a part (index into `shed.STAGES`) of what waits here; the bytes that gives back.
+
+        Args:
+            stage: which part.
+            wanted: how many bytes.
+            size_of: estimated bytes of a span.
+        """
+        with self._condition:
+            freed, count = self._items.lighten(stage, wanted, size_of)
+            if count:
+                self._lightened[STAGES[stage]] += count
+            return freed
+
+    def drop_oldest(self, wanted: int, reason: str) -> None:
+        """Drop as many of those that wait longest as make up so many bytes."""
+        with self._condition:
+            count = self._items.drop_oldest(wanted)
+            if count:
+                self._dropped[reason] += count
+
+    def weigh(self) -> None:
+        """Spans may have become lighter in another queue: count the bytes anew."""
+        with self._condition:
+            self._items.weigh()
 
     def _batch_is_full(self) -> bool:
         batching = self._batching
-        return len(self._items) >= batching.max_items or self._bytes >= batching.max_bytes
+        return len(self._items) >= batching.max_items or self._items.bytes >= batching.max_bytes
 
     def _run(self) -> None:
         # Our own deliveries are never traced, or each export would make the next one.
@@ -260,65 +291,73 @@ class DeliveryQueue:
     def _next_batch(self) -> list[Parcel] | None:
         """Wait for a batch that is full, old enough or asked for; empty after a while; None when closed."""
         with self._condition:
-            while not self._items:
+            while not self._items or self._resting:
                 if self._closed:
                     return None
                 if self._settle_wanted:
                     return []
-                self._flush_wanted = False
-                if not self._condition.wait(_TICK):
+                left = _TICK
+                if self._items:
+                    left = self._due - time.monotonic()
+                    if left <= 0:
+                        self._resting = False
+                        break
+                else:
+                    self._flush_wanted = self._resting = False
+                if not self._condition.wait(min(left, _TICK)) and left >= _TICK:
                     return []
             due = time.monotonic() + self._batching.delay
-            while not (self._flush_wanted or self._closed or self._batch_is_full()):
+            while not (self._flush_wanted or self._closed or self._items.portions or self._batch_is_full()):
                 left = due - time.monotonic()
                 if left <= 0:
                     break
                 self._condition.wait(left)
-            batch: list[Parcel] = []
-            size = 0
-            while self._items and len(batch) < self._batching.max_items:
-                if batch and size + self._items[0].size > self._batching.max_bytes:
-                    break
-                parcel = self._items.popleft()
-                size += parcel.size
-                batch.append(parcel)
-            self._bytes -= size
-            self._in_flight = len(batch)
-            return batch
+            return self._take()
+
+    def _take(self) -> list[Parcel]:
+        batch = self._items.take(self._batching.max_items, self._batching.max_bytes)
+        self._in_flight = len(batch)
+        return batch
 
     def _deliver(self, batch: list[Parcel]) -> None:
         began = time.monotonic()
         logger.debug("%s: %d spans to send, %d more queued", self.name, len(batch), len(self._items))
-        lost = self._send(batch)
-        failed = sum(lost.values())
+        spans = [parcel.span for parcel in batch]
+        outcome = self._tries.send(self._opened, spans, hurry=self._flush_wanted)
         took = (time.monotonic() - began) * 1000
-        logger.debug("%s: %d sent, %d failed, in %.0f ms", self.name, len(batch) - failed, failed, took)
+        lost, again = sum(outcome.lost.values()), sum(outcome.again)
+        logger.debug(
+            "%s: %d sent, %d lost, %d to be tried again, in %.0f ms",
+            self.name,
+            len(batch) - lost - again,
+            lost,
+            again,
+            took,
+        )
         with self._condition:
-            self._exported += len(batch) - failed
-            self._dropped.update(lost)
+            self._exported += len(batch) - lost - again
+            self._dropped.update(outcome.lost)
+            self._lightened.update(outcome.lightened)
             self._in_flight = 0
+            if again:
+                self._put_back(batch, outcome)
             self._condition.notify_all()
-        for parcel in batch:
-            parcel.release()
+        if not again:
+            for parcel in batch:
+                parcel.release()
 
-    def _send(self, batch: list[Parcel]) -> Counter[str]:
-        """Send spans together; how many of them were lost, by reason."""
-        taken = False
-        try:
-            if self._delivery is None:
-                self._delivery = self._open_delivery()
-                logger.debug("%s: opened", self.name)
-            taken = self._delivery.deliver([parcel.span for parcel in batch])
-        except _UNWRITABLE as error:
-            # One span that cannot be written must not take the others along.
-            if len(batch) > 1:
-                half = len(batch) // 2
-                return self._send(batch[:half]) + self._send(batch[half:])
-            report(f"writing a span for {self.name}", error)
-            return Counter(unwritable=1)
-        except Exception as error:  # noqa: BLE001 - whatever a destination does, the worker lives
-            report(f"delivering to {self.name}", error)
-        return Counter() if taken else Counter(export_failed=len(batch))
+    def _put_back(self, batch: list[Parcel], outcome: Outcome) -> None:
+        self._items.put_back(batch, outcome.again)
+        self._due = time.monotonic() + outcome.wait
+        self._resting = outcome.wait > 0
+        if self._closed:
+            self._drop_all("shutdown")
+
+    def _opened(self) -> Delivery:
+        if self._delivery is None:
+            self._delivery = self._open_delivery()
+            logger.debug("%s: opened", self.name)
+        return self._delivery
 
     def reset_after_fork(self) -> None:
         """In the child: start empty, with new locks and no thread."""
@@ -330,6 +369,16 @@ def _quietly(call: Callable[[], None], doing: str) -> None:
         call()
     except Exception as error:  # noqa: BLE001 - a destination's end must not be the process's
         report(doing, error)
+
+
+def _flush_all() -> None:
+    queues = list(_queues)
+    for queue in queues:
+        queue.hurry()
+    deadline = time.monotonic() + _EXIT_SECONDS
+    for queue in queues:
+        if not queue.flush(max(0.0, deadline - time.monotonic())):
+            queue.tell_what_waits()
 
 
 _queues: weakref.WeakSet[DeliveryQueue] = weakref.WeakSet()

@@ -26,7 +26,7 @@ from spantap.guard import report
 from spantap.model import Exchange, Observation
 from spantap.otel.current import NOBODY, Current
 from spantap.otel.late import late_of
-from spantap.otel.live import full_attributes, plain_attributes
+from spantap.otel.live import full_attributes, plain_attributes, write_exception
 from spantap.otel.passage import PassageWithCurrent
 from spantap.otel.tracing import SCHEMA_URL, SCOPE
 from spantap.policy.decide import Drop, decide
@@ -57,6 +57,7 @@ class Session(PassageWithCurrent):
         span: the SERVER span of the request.
         owned: the span is ours to end.
         captured: the exchange is wanted; when False only the span is kept right.
+        data_attribute: of a framework's request, that holds facts of the app's own.
         complete: set by the door: fills in what is cheaper to find out at the end (headers,
             route); called before the exchange is made, perhaps on the finisher's thread.
     """
@@ -76,6 +77,7 @@ class Session(PassageWithCurrent):
         "captured",
         "complete",
         "context",
+        "data_attribute",
         "owned",
         "request",
         "response",
@@ -100,6 +102,7 @@ class Session(PassageWithCurrent):
         self.span = span
         self.owned = owned
         self.captured = captured
+        self.data_attribute = tap.data_attribute
         self.context = span.get_span_context()
         self.complete: Callable[[], None] | None = None
         self._late = late_of(span)
@@ -108,8 +111,7 @@ class Session(PassageWithCurrent):
         limits = tap.limits
         self.request = BodyRecorder(limits.collect_request if captured else 0)
         self.response = BodyRecorder(limits.collect_response if captured else 0)
-        # Reentrant: a signal handler that ends the process may come in the middle of our own work.
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # reentrant: a signal handler may come in between
         self._outcome: Outcome | None = None
         self._early: Outcome | None = None
         self._ended: ReadableSpan | None = None
@@ -192,15 +194,14 @@ class Session(PassageWithCurrent):
             + len(self._stacktrace or "")
         )
         if held > _AT_ONCE:
-            self._tap.finisher.run(self._complete)
+            self._tap.finisher.run(self._completion())
         else:
-            self._complete()
+            self._completion()()
 
     def learn(self, tally: Tally) -> None:
         """Note what is secret in the request as far as it was read, for texts that may quote it."""
-        seen = self.seen
         self._completed()
-        self._tap.pipeline.learn(replace(seen, request_body=self.request.collected()), tally)
+        self._tap.pipeline.learn(replace(self.seen, request_body=self.request.collected()), tally)
 
     # The processor's side, perhaps on another thread --------------------------------------------
 
@@ -234,10 +235,17 @@ class Session(PassageWithCurrent):
 
     # What follows runs once, at the end ---------------------------------------------------------
 
+    def _completion(self) -> Callable[[], None]:
+        """What is left to do, here or on the finisher's thread."""
+        return self._complete
+
     def _complete(self) -> None:
         outcome = self._final_outcome()
         if self.owned:
             self._write_live(outcome)
+        self._complete_with(outcome)
+
+    def _complete_with(self, outcome: Outcome) -> None:
         with self._lock:
             self._outcome = outcome
             ended = self._ended
@@ -269,29 +277,38 @@ class Session(PassageWithCurrent):
     def _decided(self) -> Outcome:
         """Run the policy over what was seen; a failure of ours keeps nothing."""
         tally = Tally()
-        seen, tap, current = self.seen, self._tap, self._current
         try:
-            if not self.captured:
-                self._completed()
-                return Outcome(Drop("not_selected"), tally)
-            drop = decide(
-                sampled=self.context.trace_flags.sampled,
-                unsampled=tap.unsampled,
-                skipped=current.skipped,
-                kept=current.kept,
-            )
-            if drop is not None and not self.span.is_recording():
-                return Outcome(drop, tally)
-            self._completed()
-            if drop is not None:
-                return Outcome(drop, tally)
-            self._identify()
-            seen.request_body = self.request.collected()
-            seen.response_body = self.response.collected()
-            return Outcome(tap.pipeline.run(seen, tally), tally)
+            return Outcome(self._dropped() or self._cleaned(tally), tally)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("making an exchange", error)
             return Outcome(Drop("failed"), tally)
+
+    def _dropped(self) -> Drop | None:
+        """Why nothing is kept; None when everything that is needed to make the exchange is there."""
+        seen, current = self.seen, self._current
+        if not self.captured:
+            self._completed()
+            return Drop("not_selected")
+        drop = decide(
+            sampled=self.context.trace_flags.sampled,
+            unsampled=self._tap.unsampled,
+            skipped=current.skipped,
+            kept=current.kept,
+        )
+        if drop is not None and not self.span.is_recording():
+            return drop
+        self._completed()
+        if drop is None and self._tap.selection.late and not self._tap.selection.keeps(seen):
+            drop = Drop("not_selected")
+        if drop is None:
+            seen.request_body = self.request.collected()
+            seen.response_body = self.response.collected()
+        return drop
+
+    def _cleaned(self, tally: Tally) -> Exchange:
+        self._identify()
+        self._tap.identifier.fill(self.seen)
+        return self._tap.pipeline.run(self.seen, tally)
 
     def _identify(self) -> None:
         """Ids and service, which only a record needs."""
@@ -332,7 +349,7 @@ class Session(PassageWithCurrent):
             if seen.error_type is not None:
                 if isinstance(exchange, Drop):
                     self.learn(outcome.tally)  # not kept, so nobody has looked for its secrets
-                self._write_exception(outcome.tally)
+                write_exception(span, seen, self._stacktrace or "", self._tap.pipeline, outcome.tally)
             elif seen.status is not None and seen.status >= 500:
                 span.set_status(Status(StatusCode.ERROR))
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
@@ -341,17 +358,6 @@ class Session(PassageWithCurrent):
     def _said_late(self, exchange: Exchange | Drop) -> bool:
         late, self._late = self._late, None
         return late is not None and isinstance(exchange, Exchange) and late.settle(exchange, self.seen)
-
-    def _write_exception(self, tally: Tally) -> None:
-        """As the SDK's `record_exception`, with clean texts of bounded length."""
-        pipeline, seen = self._tap.pipeline, self.seen
-        kind = pipeline.clean_name(seen.error_type or "", tally)
-        message = pipeline.clean_message(seen.error_message or "", tally)
-        stacktrace = pipeline.clean_stacktrace(self._stacktrace or "", tally)
-        event = {"exception.type": kind, "exception.message": message, "exception.stacktrace": stacktrace}
-        said = {name: text for name, text in event.items() if text or name == "exception.message"}
-        self.span.add_event("exception", {**said, "exception.escaped": "True"})
-        self.span.set_status(Status(StatusCode.ERROR, f"{kind.rpartition('.')[2]}: {message}"))
 
     def _emit(self, span: ReadableSpan | Callable[[], ReadableSpan], outcome: Outcome) -> None:
         with self._lock:
@@ -365,6 +371,8 @@ class Session(PassageWithCurrent):
         exchange = outcome.exchange
         try:
             if isinstance(exchange, Exchange):
+                if exchange.metrics and tap.instruments is not None:
+                    tap.instruments.record(exchange)
                 tap.processor.emit(span() if callable(span) else span, exchange, outcome.tally)
             elif self.context.trace_flags.sampled:
                 plain = span() if callable(span) else span

@@ -8,7 +8,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opentelemetry import propagate, trace
@@ -27,12 +27,16 @@ from spantap.otel.attach import is_span_of
 from spantap.otel.budget import Budget
 from spantap.otel.current import CURRENT, NOBODY
 from spantap.otel.finisher import Finisher
+from spantap.otel.hooked import HookedSession
+from spantap.otel.hooks import Hooks
+from spantap.otel.instruments import Instruments
 from spantap.otel.passage import Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.session import Session
 from spantap.otel.start import Observe, StartAttributes
 from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
+from spantap.policy.identify import Identifier, IdentityOptions
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.select import Selection
 
@@ -47,12 +51,24 @@ class TapOptions:
         live_bodies: on a tracer provider of the app's own, write the clean exchange on the
             live span too, so that the app's exporters see it.
         tracer_provider: use this one instead of the global one.
+        identity: where to look for who is behind a request.
+        hide_identity_headers: keep response headers that name somebody from the client.
+        data_attribute: the attribute of a framework's request that holds facts of the app's own.
+        data_key: the key of an answer that holds facts of the app's own, and is taken out of it.
+        record_metrics: record the app's own numbers as OpenTelemetry metrics, too.
+        hooks: what the app wants to be asked.
     """
 
     limits: CaptureLimits
     unsampled: Unsampled = "own"
     live_bodies: bool = True
     tracer_provider: trace.TracerProvider | None = None
+    identity: IdentityOptions = field(default_factory=IdentityOptions)
+    hide_identity_headers: bool = False
+    data_attribute: str = "spantap_metrics"
+    data_key: str | None = None
+    record_metrics: bool = False
+    hooks: Hooks = field(default_factory=Hooks)
 
 
 class Tap:
@@ -61,6 +77,10 @@ class Tap:
     Attributes:
         pipeline, processor, limits, unsampled, finisher: what sessions work with.
         selection: which requests are captured.
+        identifier: finds who is behind a request.
+        hidden_headers: lower-case names of response headers that are kept from the client.
+        data_attribute, data_key, hooks: see `TapOptions`.
+        instruments: what the app's own numbers are recorded with, too; None: nothing.
     """
 
     def __init__(
@@ -78,6 +98,15 @@ class Tap:
         self.limits = options.limits
         self.unsampled = options.unsampled
         self.finisher = Finisher()
+        self.identifier = Identifier(options.identity)
+        self.hidden_headers = (
+            self.identifier.response_headers if options.hide_identity_headers else frozenset()
+        )
+        self.data_attribute = options.data_attribute
+        self.data_key = options.data_key
+        self.instruments = Instruments() if options.record_metrics else None
+        self.hooks = options.hooks
+        self._session = HookedSession if options.hooks else Session
         self._options = options
         self._budget = budget
         self._tracing: Tracing | None = None
@@ -87,6 +116,7 @@ class Tap:
         self._count_lock = threading.RLock()
         self._bind_lock = threading.RLock()
         self._gave_up = 0.0
+        processor.finish = self._finished
         _taps.add(self)
 
     def enriches(self, span: Span, *, owned: bool) -> bool:
@@ -198,9 +228,9 @@ class Tap:
                     self._counts[reason] += 1
                 return Passage(inside) if CURRENT.get() is NOBODY else PassageWithCurrent(inside)
         seen = attributes.seen
-        captured = self.selection.wants(seen.method, seen.path)
+        captured = self.selection.wants_request(seen)
         return self._begun(
-            Session(self, seen, span, owned=True, captured=captured, parent=parent, context=inside)
+            self._session(self, seen, span, owned=True, captured=captured, parent=parent, context=inside)
         )
 
     def _started(
@@ -226,17 +256,17 @@ class Tap:
 
     def _joined(self, span: Span, seen: Observation) -> Session | None:
         """A session that writes on the span somebody else has begun for the request."""
-        if not self.selection.wants(seen.method, seen.path):
+        if not self.selection.wants_request(seen):
             return None
         parent = getattr(span, "parent", None)
-        return self._begun(Session(self, seen, span, owned=False, captured=True, parent=parent))
+        return self._begun(self._session(self, seen, span, owned=False, captured=True, parent=parent))
 
     def _why_unrecorded(self, span: Span, attributes: StartAttributes) -> str | None:
         """Why nothing is kept of a request whose span is not recorded; None when something is."""
         if not (self.processor.takes_unsampled or span.get_span_context().trace_flags.sampled):
             return "unsampled"
         seen = attributes.seen
-        return None if self.selection.wants(seen.method, seen.path) else "not_selected"
+        return None if self.selection.wants_request(seen) else "not_selected"
 
     def _begun(self, session: Session) -> Session:
         with self._count_lock:
@@ -275,10 +305,16 @@ class Tap:
     def flush(self, timeout: float) -> bool:
         """Finish and send everything up to now; False when the timeout (seconds) came first."""
         deadline = time.monotonic() + timeout
-        finished = self.finisher.drain(timeout)
+        finished = self._finished(timeout)
         done = self.processor.flush(max(0.0, deadline - time.monotonic())) and finished
         self._gave_up = 0.0 if done else time.monotonic()
         return done
+
+    def _finished(self, timeout: float) -> bool:
+        """Wait for what is being finished: large bodies, hooks that are awaited."""
+        deadline = time.monotonic() + timeout
+        drained = self.finisher.drain(timeout)
+        return self.hooks.drain(max(0.0, deadline - time.monotonic())) and drained
 
     @property
     def gave_up_lately(self) -> bool:
@@ -288,7 +324,7 @@ class Tap:
     def shutdown(self, timeout: float) -> bool:
         """Finish and send everything, then stop; False when something was lost to the timeout."""
         deadline = time.monotonic() + timeout
-        finished = self.finisher.drain(timeout)
+        finished = self._finished(timeout)
         return self.processor.stop(max(0.0, deadline - time.monotonic())) and finished
 
     def reset_after_fork(self) -> None:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from spantap.model import Body, Collected
 from spantap.policy import multipart
+from spantap.policy.bounds import cut
 from spantap.policy.charsets import CHARSET, text_of
 from spantap.policy.codings import decoded
 from spantap.policy.redact import Redactor, Tally
@@ -67,7 +68,7 @@ def clean_body(
         return Body(size=size, withheld=str(why))
     except Exception:  # noqa: BLE001 - whatever a bug of ours does, a raw body is not shown
         return Body(size=size, withheld="redaction-failed")
-    shown, truncated = _cut(clean.text, limits.max_bytes)
+    shown, truncated = cut(clean.text, limits.max_bytes)
     return Body(shown, size, truncated or clean.cut)
 
 
@@ -126,15 +127,3 @@ def _require_text(media_type: str, *, has_charset: bool) -> None:
     )
     if not textual:
         raise Withheld("binary")
-
-
-def _cut(text: str, most: int) -> tuple[str, bool]:
-    """The beginning of a text that fits into `most` bytes of UTF-8, and whether that is less."""
-    if len(text) * 4 <= most:
-        return text, False
-    data = text.encode("utf-8", "surrogatepass")
-    if len(data) <= most:
-        return text, False
-    while most and data[most] & 0xC0 == 0x80:
-        most -= 1
-    return data[:most].decode("utf-8", "surrogatepass"), True

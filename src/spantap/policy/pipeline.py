@@ -32,15 +32,15 @@ from spantap.model.exchange import NOBODY
 from spantap.model.observation import NOTHING, Collected
 from spantap.policy.again import without_echoes
 from spantap.policy.body import BodyLimits, clean_body
+from spantap.policy.bounds import METADATA_MAX_BYTES, METRICS_MAX, NAME_MAX, named, within
+from spantap.policy.mask import EditableExchange, masked
 from spantap.policy.redact import MASK, Redactor, Tally
 from spantap.policy.redact.rules import compile_names
 from spantap.policy.well_formed import well_formed
 
-METADATA_MAX_BYTES = 4096
-_METRICS_MAX = 16
 _ROUTES_REMEMBERED = 512
+_NO_PEER = Peer()
 _UNSAID = (None,) * 5
-_NAME_MAX = 1024  # characters of an id, an address or a name that the app or the client gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class Pipeline:
 
     def clean_name(self, text: str, tally: Tally) -> str:
         """A name, an id, an address: without secrets, and withheld when it is too long to be one."""
-        if len(text) > _NAME_MAX:
-            return f"[{len(text)} characters]"
+        if len(text) > NAME_MAX:
+            return named(text)
         return well_formed(self._redactor.text(text, tally))
 
     @property
@@ -187,7 +187,7 @@ class Pipeline:
         quiet = not self.suspects(
             "\n".join((short, query, *redactor.plain_values(asked), *redactor.plain_values(answered)))
         )
-        calm = len(short) <= _NAME_MAX and (quiet or not self.suspects(short))
+        calm = len(short) <= NAME_MAX and (quiet or not self.suspects(short))
         path = seen.path if calm else well_formed(redactor.path(seen.path, tally))
         query = well_formed(asking.query(query, tally, quiet=quiet))
         request_headers, request_dropped = self._headers(asked, asking, tally, quiet=quiet)
@@ -240,21 +240,24 @@ class Pipeline:
             timing=Timing(seen.start, seen.first_byte, seen.end),
             client=Peer(client_address, _port(seen.client_port)),
             server=Peer(name(seen.server_address), _port(seen.server_port)),
+            peer=_peer(seen, name),
             route=seen.route if calm or seen.route is None else self.clean_path(seen.route),
             endpoint=name(seen.endpoint),
             identity=identity,
             error=error,
             incomplete=seen.incomplete,
             metadata=metadata,
-            metrics={
-                name(metric) or "": value for metric, value in list(seen.metrics.items())[:_METRICS_MAX]
-            },
+            metrics={name(metric) or "": value for metric, value in list(seen.metrics.items())[:METRICS_MAX]},
             redactions=tally.counts,
             hash_key_id=redactor.hash_key_id(tally),
             service=seen.service,
             sampled=seen.sampled,
         )
         return without_echoes(exchange, asking, tally)
+
+    def masked(self, exchange: Exchange, left: EditableExchange) -> Exchange:
+        """An exchange as the app's `mask` hook has left it; see `policy.mask`."""
+        return masked(exchange, left, self._options.limits)
 
     def _name(self, text: str | None, *, tally: Tally) -> str | None:
         return None if text is None else self.clean_name(text, tally)
@@ -284,22 +287,14 @@ class Pipeline:
         together = "".join(itertools.chain.from_iterable(clean))
         if together.isascii() and len(clean) <= most and len(together) <= room:
             return Headers(clean), 0
-        kept: list[tuple[str, str]] = []
-        for name, value in clean:
-            if not (name.isascii() and value.isascii()):
-                name, value = well_formed(name), well_formed(value)
-            size = len(name) + len(value)
-            if len(kept) < most and size <= room:
-                kept.append((name, value))
-                room -= size
-        return Headers(kept), len(clean) - len(kept)
+        return within(((well_formed(name), well_formed(value)) for name, value in clean), limits)
 
 
 def _short_texts(seen: Observation) -> str:
     """Path, names, ids and addresses, to be looked at together."""
     texts = (
         *(seen.path, seen.route, seen.method, seen.scheme, seen.http_version, seen.client_address),
-        *(seen.server_address, seen.endpoint, seen.error_type),
+        *(seen.server_address, seen.peer_address, seen.endpoint, seen.error_type),
         *(seen.user, seen.email, seen.company, seen.session, seen.device, *seen.metrics),
     )
     return "\n".join(filter(None, texts))
@@ -315,6 +310,12 @@ def _identity(seen: Observation, name: Callable[[str | None], str | None]) -> Id
         session=name(seen.session),
         device=name(seen.device),
     )
+
+
+def _peer(seen: Observation, name: Callable[[str | None], str | None]) -> Peer:
+    if seen.peer_address is None:
+        return _NO_PEER
+    return Peer(name(seen.peer_address), _port(seen.peer_port))
 
 
 def _hashed(seen: Observation, identity: Identity, redactor: Redactor, tally: Tally) -> Identity:

@@ -1,12 +1,15 @@
-"""Which exchanges are looked at: by path and by method, before anything is recorded."""
+"""Which exchanges are kept: by path, method and client before anything is recorded, the rest at the end."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-import re2
+from spantap.model import Observation
+from spantap.policy.patterns import InvalidPatternError, Patterns
+from spantap.policy.traits import Traits
+
+__all__ = ["DEFAULT_EXCLUDED", "DEFAULT_EXCLUDED_METHODS", "InvalidPatternError", "Selection"]
 
 # What machines ask for, not people: it would drown everything else.
 DEFAULT_EXCLUDED: Final = (
@@ -32,21 +35,37 @@ DEFAULT_EXCLUDED: Final = (
     "/assets/*",
     "/media/*",
 )
+# Machines that ask whether an app is well, by how their names begin.
+PROBES: Final = (
+    "kube-probe/",
+    "GoogleHC/",
+    "GoogleStackdriverMonitoring-UptimeChecks",
+    "ELB-HealthChecker/",
+    "Amazon-Route53-Health-Check-Service",
+    "Edge Health Probe",
+    "Load Balancer Agent",
+    "Consul Health Check",
+)
 DEFAULT_EXCLUDED_METHODS: Final = ("OPTIONS",)
 
 
-class InvalidPatternError(ValueError):
-    """A URL pattern that cannot be compiled; the message says why."""
-
-
 class Selection:
-    """Decides by method and path whether an exchange is captured. Immutable, thread-safe.
+    """Decides whether an exchange is captured. Immutable, thread-safe.
 
     A pattern is a glob over the whole path (``/api/*``, ``*/internal/*``, ``/login``), or,
     with the prefix ``re:``, a regular expression (RE2 syntax: linear time) searched in it.
     """
 
-    __slots__ = ("_default_excluded", "_excluded", "_excluded_methods", "_included")
+    __slots__ = (
+        "_default_excluded",
+        "_excluded",
+        "_excluded_methods",
+        "_included",
+        "_left_out",
+        "_probes",
+        "_taken",
+        "late",
+    )
 
     def __init__(
         self,
@@ -54,20 +73,30 @@ class Selection:
         include: Iterable[str] = (),
         exclude: Iterable[str] = (),
         exclude_methods: Iterable[str] = DEFAULT_EXCLUDED_METHODS,
+        taken: Iterable[str] = (),
+        left_out: Iterable[str] = (),
+        defaults: bool = True,
     ) -> None:
         """Args:
             include: when given, only paths that match one of these; it also overrides the
-                default exclusions (health checks, static files).
+                default exclusions of paths (health checks, static files).
             exclude: never these; beats include.
             exclude_methods: never these.
+            taken: rules of `Traits`; of each trait that is named one has to match.
+            left_out: rules of which none may match.
+            defaults: leave out health checks, static files and probes.
 
         Raises:
             InvalidPatternError: a pattern cannot be compiled.
         """
-        self._included = _Patterns(include)
-        self._excluded = _Patterns(exclude)
-        self._default_excluded = _Patterns(DEFAULT_EXCLUDED)
+        self._included = Patterns(include)
+        self._excluded = Patterns(exclude)
+        self._default_excluded = Patterns(DEFAULT_EXCLUDED if defaults else ())
+        self._probes = PROBES if defaults else ()
         self._excluded_methods = frozenset(method.upper() for method in exclude_methods)
+        self._taken = Traits(taken)
+        self._left_out = Traits(left_out)
+        self.late = bool(self._taken.late or self._left_out.late)
 
     def wants(self, method: str, path: str) -> bool:
         """Whether an exchange with this method and path is captured."""
@@ -77,56 +106,20 @@ class Selection:
             return self._included.match(path)
         return not self._default_excluded.match(path)
 
+    def wants_request(self, seen: Observation) -> bool:
+        """Whether an exchange is captured that begins like this."""
+        agent = seen.user_agent
+        if agent is not None and agent.startswith(self._probes):
+            return False
+        if not self.wants(seen.method, seen.path):
+            return False
+        taken, left_out = self._taken.early, self._left_out.early
+        if not (taken or left_out):
+            return True
+        return all(test(seen) for test in taken) and not any(test(seen) for test in left_out)
 
-class _Patterns:
-    """Several patterns. The commonest, a whole path and a beginning of one, need no expression."""
-
-    __slots__ = ("_beginnings", "_expression", "_paths")
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        paths: set[str] = set()
-        beginnings: list[str] = []
-        sources: list[str] = []
-        for pattern in patterns:
-            if pattern.startswith("re:"):
-                sources.append(_checked(pattern, pattern[3:]))
-            elif "*" not in pattern:
-                paths.add(pattern)
-            elif pattern.index("*") == len(pattern) - 1:
-                beginnings.append(pattern[:-1])
-            else:
-                sources.append(_glob(pattern))
-        self._paths = frozenset(paths)
-        self._beginnings = tuple(beginnings)
-        self._expression = re2.compile("|".join(f"(?:{each})" for each in sources)) if sources else None
-
-    def __bool__(self) -> bool:
-        return bool(self._paths or self._beginnings or self._expression)
-
-    def match(self, path: str) -> bool:
-        """Whether any of them matches."""
-        return (
-            path in self._paths
-            or path.startswith(self._beginnings)
-            or (self._expression is not None and self._expression.search(path) is not None)
+    def keeps(self, seen: Observation) -> bool:
+        """Whether an exchange is kept that has ended like this; to be asked only if `late`."""
+        return all(test(seen) for test in self._taken.late) and not any(
+            test(seen) for test in self._left_out.late
         )
-
-
-def _checked(pattern: str, source: str) -> str:
-    try:
-        re2.compile(source, _quiet())
-    except re2.error as error:
-        reason = error.args[0] if error.args else error
-        text = reason.decode() if isinstance(reason, bytes) else str(reason)
-        raise InvalidPatternError(f"{pattern!r} is not a valid pattern: {text}") from None
-    return source
-
-
-def _glob(pattern: str) -> str:
-    return "(?s:^" + ".*".join(re.escape(part) for part in pattern.split("*")) + "$)"
-
-
-def _quiet() -> Any:
-    options = re2.Options()
-    options.log_errors = False  # RE2 writes to stderr otherwise
-    return options
