@@ -9,7 +9,6 @@ from spantap.policy.redact.user_rules import parse_rules
 
 REDACTOR = Redactor()
 SECRET = "hunter2Zq9xK4"
-JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5"
 JSON, XML, TEXT = "application/json", "application/xml", "text/plain"
 
 
@@ -38,24 +37,6 @@ def test_a_value_beside_its_name(text: str) -> None:
 def test_case_of_elements_beside_each_other() -> None:
     """Elements that name and hold a value may be written in capitals."""
     assert SECRET not in clean(f"<p><NAME>password</NAME><VALUE>{SECRET}</VALUE></p>", XML)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "<_\n%s",
-        "<_ password : %s",
-        "<_ password is %s",
-        "<_\n<password>%s</password>",
-        "<U id=1 password: %s>",
-        "<a b %s",
-    ],
-)
-@pytest.mark.parametrize("secret", [JWT, SECRET])
-def test_a_tag_that_is_never_closed(text: str, secret: str) -> None:
-    """What stands in it is cleaned as text is: it may be none."""
-    if "password" in text or secret is JWT:
-        assert secret not in clean(text % secret, TEXT)
 
 
 def test_words_of_schemas_are_no_secrets() -> None:
@@ -127,3 +108,17 @@ def test_messages_that_tell_none(text: str) -> None:
 def test_numbers_that_no_issuer_gives_out(number: str) -> None:
     """A device's number, an id of 19 digits: right by Luhn, but no card begins like that."""
     assert clean(f'{{"id":{number}}}', JSON) == f'{{"id":{number}}}'
+
+
+def test_a_table_in_markdown() -> None:
+    """Its columns have headings, although it begins with a line; the line below them stays."""
+    text = f"| user | password |\n|------|:---------|\n| ann | {SECRET} |\n"
+    assert clean(text, TEXT) == "| user | password |\n|------|:---------|\n| ann |[REDACTED]|\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["<p>Your new password is <code>%s</code></p>", "<p>The PIN was: <b>%s</b></p>"]
+)
+def test_a_sentence_in_a_page(text: str) -> None:
+    """The value a sentence ends with may be set in an element of its own."""
+    assert SECRET not in clean(text % SECRET, "text/html")

@@ -20,8 +20,6 @@ from spantap.policy.redact.patterns import compile_bytes, encode
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tags import Attribute, Token, tokens
 from spantap.policy.redact.tally import MASK, Tally
-from spantap.policy.redact.text import clean_text
-from spantap.policy.redact.url import clean_values
 
 _HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
 _OWN_ENTITIES = compile_bytes(r"(?i:<!doctype[^>]*\[|<!entity)", groups=False)  # in linear time
@@ -29,8 +27,6 @@ _OWN_ENTITIES = compile_bytes(r"(?i:<!doctype[^>]*\[|<!entity)", groups=False)  
 _NAMERS: Final = frozenset(NAMING) - {"id", "type"}
 # In what has none of these, nothing is named, and no URL stands.
 _NOTATION = re.compile(r"[=:<%\\\"'`]|--| (?:is|was|are|were) ")
-# No name of an attribute: what stands around it is perhaps no tag.
-_ODD = re.compile(r"[<\"',;]|:\Z")
 _MOST_COMMENTS: Final = 2  # one within the other
 
 
@@ -84,9 +80,7 @@ class _Document:
     def clean(self) -> str:
         """The clean text."""
         text = self._text = without_tail(self._text).rstrip("<") if self._cut else self._text
-        broken = False
         for token in tokens(text, html=self._page is not None):
-            broken = broken or not token.whole or any(_ODD.search(each.name) for each in token.attributes)
             if (
                 self._cut
                 and not token.whole
@@ -104,13 +98,7 @@ class _Document:
             if element.nameless:
                 for start, end in element.values:
                     self._mask(start, end)
-        # What stands in a tag that is not closed is perhaps no tag; and names may be values.
-        clean = self._edited(text)
-        return (
-            clean_text(clean, self._rules, self._tally)
-            if broken
-            else clean_values(clean, self._rules, self._tally, MASK)
-        )
+        return self._edited(text)
 
     def _opened(self, token: Token) -> None:
         name = self._name(token)
