@@ -122,3 +122,16 @@ def test_a_table_in_markdown() -> None:
 def test_a_sentence_in_a_page(text: str) -> None:
     """The value a sentence ends with may be set in an element of its own."""
     assert SECRET not in clean(text % SECRET, "text/html")
+
+
+def test_variables_of_sensitive_arguments() -> None:
+    """A GraphQL variable is named by the argument it stands for, whatever it is called itself."""
+    query = "mutation ($p: String!, $u: String!) { login(user: $u, password: $p) { id } }"
+    text = f'{{"query":"{query}","variables":{{"p":"{SECRET}","u":"ann"}}}}'
+    assert clean(text, JSON) == text.replace(SECRET, "[REDACTED]")
+
+
+@pytest.mark.parametrize("text", ['doc={"password":+"%s"}', "password=$'%s'", 'password = @"%s";'])
+def test_a_mark_before_a_quoted_value(text: str) -> None:
+    """The value is what is quoted, not the mark alone."""
+    assert SECRET not in clean(text % SECRET, TEXT)
