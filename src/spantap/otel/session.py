@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.semconv.attributes.url_attributes import URL_QUERY
-from opentelemetry.trace import Span, SpanContext, SpanKind, format_span_id, format_trace_id
+from opentelemetry.trace import Span, SpanContext, format_span_id, format_trace_id
 from opentelemetry.trace.status import Status, StatusCode
 
 from spantap.capture import raised
@@ -28,16 +27,14 @@ from spantap.otel.current import NOBODY, Current
 from spantap.otel.late import late_of
 from spantap.otel.live import full_attributes, plain_attributes, write_exception
 from spantap.otel.passage import PassageWithCurrent
-from spantap.otel.tracing import SCHEMA_URL, SCOPE
+from spantap.otel.stand_in import stand_in
 from spantap.policy.decide import Drop, decide
 from spantap.policy.redact import Tally
-from spantap.version import __version__
 
 if TYPE_CHECKING:
     from spantap.otel.tap import Tap
 
 _AT_ONCE: Final = 64 * 1024  # so many bytes are finished where the request ran
-_SCOPE: Final = InstrumentationScope(SCOPE, __version__, SCHEMA_URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,18 +380,7 @@ class Session(PassageWithCurrent):
             tap.count(exchange)  # now: whoever waits for open requests to end wants them queued
 
     def _made_span(self) -> ReadableSpan:
-        """A span of the same ids, for one that is not recording or that we cannot see."""
-        seen = self.seen
-        method = self._tap.method_name(seen.method)
-        failed = seen.error_type is not None or (seen.status or 0) >= 500
-        return ReadableSpan(
-            name=f"{method} {seen.route}" if seen.route else method,
-            context=self.context,
-            parent=self._parent if self._parent is not None and self._parent.is_valid else None,
-            resource=self._tap.resource,
-            kind=SpanKind.SERVER,
-            status=Status(StatusCode.ERROR if failed else StatusCode.UNSET),
-            start_time=seen.start,
-            end_time=seen.end,
-            instrumentation_scope=_SCOPE,
+        tap = self._tap
+        return stand_in(
+            self.seen, self.context, self._parent, tap.resource, tap.method_name(self.seen.method)
         )
