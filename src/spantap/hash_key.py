@@ -91,10 +91,13 @@ class FetchedKey:
         request = urllib.request.Request(self._url, headers=self._headers)  # noqa: S310 - checked at start
         opener = urllib.request.build_opener(_StayHere)
         with opener.open(request, timeout=TIMEOUT) as response:
-            return response.headers.get_content_type(), response.read(_LARGEST)
+            return response.headers.get_content_type(), response.read(_LARGEST + 1)
 
     def _take(self, answer: tuple[str, bytes]) -> None:
         media_type, content = answer
+        # A page to sign in, say: everybody can have that, and hash with it.
+        if len(content) > _LARGEST or media_type.endswith(("html", "xml")) or content.lstrip()[:1] == b"<":
+            raise _NoKeyError
         text = content.decode("utf-8")
         if media_type.endswith("json") or text.lstrip().startswith("{"):
             found: Any = json.loads(text)

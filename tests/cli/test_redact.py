@@ -199,3 +199,14 @@ def test_lines_and_elements_are_named(tmp_path: Path) -> None:
         Place("/a/b/token", "key", 1),
         Place("/a/b/c/@token", "key", 1),
     ]
+
+
+def test_what_the_body_tells_leaves_the_lines_before_it(tmp_path: Path) -> None:
+    """A password of the body is looked for in the query and the header fields, and found places are told."""
+    message = f"POST /?seen={SECRET} HTTP/1.1\r\nx-note: {SECRET}\r\n"
+    message += f'content-type: application/json\r\n\r\n{{"password": "{SECRET}"}}'
+
+    done = redact(tmp_path, "-", "--explain", given=message.encode())
+
+    assert ["request header x-note", "echo", "1"] in rows(done.stdout)
+    assert ["request query", "echo", "1"] in rows(done.stdout)

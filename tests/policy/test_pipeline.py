@@ -160,3 +160,30 @@ def test_an_answer_of_500_or_more_is_an_error() -> None:
 
     assert errors == [None, None, None, Error("500"), Error("503")]
     assert PIPELINE.run(observed(status=500, error_type="ValueError")).error == Error("ValueError")
+
+
+def test_a_value_masked_in_one_part_leaves_those_before_it() -> None:
+    """What the body names leaves the query, the headers and the metadata; what the answer names, the body."""
+    said, told = "hunter2Zq9xK4", "blueParrot77"
+    exchange = PIPELINE.run(
+        observed(
+            query=f"note={said}&a=1",
+            request_headers=[("x-note", f"see {said}"), ("content-type", "application/json")],
+            request_body=collected(f'{{"password": "{said}", "seen": "{told}"}}'),
+            response_headers=[("content-type", "application/json")],
+            response_body=collected(f'{{"api_key": "{told}"}}'),
+            metadata={"seen": {"it": said}},
+        )
+    )
+
+    record = repr(to_record(exchange))
+    assert said not in record
+    assert told not in record
+    assert "a=1" in exchange.request.query
+    assert exchange.metadata == {"seen": {"it": "[REDACTED]"}}
+    assert exchange.redactions["echo"] >= 4
+
+
+def collected(text: str) -> Collected:
+    data = text.encode()
+    return Collected(data, len(data))

@@ -123,6 +123,9 @@ def test_the_key_is_fetched_with_the_first_request(server: KeyServer) -> None:
         (200, "application/json", b'{"wr0ng-key"'),
         (200, "text/plain", b"wr0ng-key\xff"),
         (200, "text/plain", b" "),
+        (200, "text/html", b"wr0ng-key: please sign in"),
+        (200, "text/plain", b"<!doctype html><p>wr0ng-key"),
+        (200, "text/plain", b"wr0ng-key" * 10_000),
     ],
 )
 def test_a_failure_is_told_once_and_tried_again(

@@ -15,6 +15,7 @@ from spantap.cli.redact_places import Place, Probe
 from spantap.cli.tail_output import json_line
 from spantap.codec.jsonl import from_line
 from spantap.model import Body, Collected, Exchange, Headers
+from spantap.policy.again import without_echoes
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.redact import Redactor, Tally
 from spantap.policy.withheld import Withheld
@@ -139,13 +140,16 @@ class _Cleaner:
             given = {name.strip().lower(): value.strip() for name, value in pairs}
             coding = given.get("content-encoding")
             content = self.body(body, given.get("content-type", ""), coding, whose).content
-        lines = [f"{name}: {value}" for name, value in shown]
+        # What the body has told leaves the lines before it.
+        target, mark, query = first.partition("?")
+        first = target + mark + self._again(query, f"{whose} query")
+        lines = [f"{name}: {self._again(value, f'{whose} header {name}')}" for name, value in shown]
         return "\n".join([first, *lines, "", content if isinstance(content, str) else ""])
 
     def exchange(self, seen: Exchange) -> Exchange:
         """A record of an exchange, cleaned once more by the rules of today."""
         request, response = seen.request, seen.response
-        return replace(
+        cleaned = replace(
             seen,
             request=replace(
                 request,
@@ -164,8 +168,9 @@ class _Cleaner:
                 seen.error,
                 message=self.text(seen.error.message, "error") if seen.error.message else seen.error.message,
             ),
-            redactions=dict(Counter(seen.redactions) + Counter(self.tally.counts)),
         )
+        cleaned = without_echoes(cleaned, self.redactor, self.tally)
+        return replace(cleaned, redactions=dict(Counter(seen.redactions) + Counter(self.tally.counts)))
 
     def headers(self, pairs: list[tuple[str, str]], whose: str) -> list[tuple[str, str]]:
         """Field lines."""
@@ -191,6 +196,12 @@ class _Cleaner:
     def text(self, text: str, where: str) -> str:
         """A message or a name."""
         return self._piece(self.redactor.text, text, where)
+
+    def _again(self, text: str, where: str) -> str:
+        clean = self.redactor.echoes(text, self.tally)
+        if clean != text:
+            self._note(where, Tally())
+        return clean
 
     def _piece(self, cleaned: Callable[[str, Tally], str], text: str, where: str) -> str:
         own = Tally()

@@ -30,6 +30,7 @@ from spantap.model import (
 )
 from spantap.model.exchange import NOBODY
 from spantap.model.observation import NOTHING, Collected
+from spantap.policy.again import without_echoes
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.bounds import METADATA_MAX_BYTES, METRICS_MAX, NAME_MAX, named, within
 from spantap.policy.mask import EditableExchange, masked
@@ -215,7 +216,7 @@ class Pipeline:
         if redactor.hashes:
             client_address = redactor.address(seen.client_address, tally)
             identity = _hashed(seen, identity, redactor, tally)
-        return Exchange(
+        exchange = Exchange(
             trace_id=seen.trace_id,
             span_id=seen.span_id,
             parent_span_id=seen.parent_span_id,
@@ -252,6 +253,7 @@ class Pipeline:
             service=seen.service,
             sampled=seen.sampled,
         )
+        return without_echoes(exchange, asking, tally)
 
     def masked(self, exchange: Exchange, left: EditableExchange) -> Exchange:
         """An exchange as the app's `mask` hook has left it; see `policy.mask`."""

@@ -119,6 +119,16 @@ _BEARER = compile_bytes(_AUTH)
 _DIGIT_RUN = compile_bytes(_DIGITS)
 _IBAN_START = compile_bytes(_IBAN)
 _GROUP = re.compile(rb"[0-9]+")
+# Length of a card number -> how it may begin: of fewer digits, more other numbers would be taken for one.
+_ISSUERS: Final = {
+    13: ("4",),
+    14: ("30", "36", "38", "39"),
+    15: ("34", "37", "2131", "1800"),
+    16: ("22", "23", "24", "25", "26", "27", "3", "4", "5", "6", "8", "9"),
+    17: ("5", "6"),
+    18: ("5", "6"),
+    19: ("220", "4", "5", "6"),
+}
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 
 
@@ -146,8 +156,7 @@ def find(data: bytes, optional: Iterable[tuple[str, Pattern]] = ()) -> list[Foun
 
 def is_card(digits: str) -> bool:
     """Whether digits are a payment card number: a length and beginning issuers use, and Luhn."""
-    length = len(digits)
-    if not 13 <= length <= 19 or digits[0] in "01" or (digits[0] in "789" and length != 16):
+    if not 13 <= len(digits) <= 19 or not digits.startswith(_ISSUERS[len(digits)]):
         return False
     total = sum(map(int, digits[-1::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))
     return total % 10 == 0

@@ -17,8 +17,8 @@ ANYWHERE: Final = (
     "security-code", "verification-code", "authorization-code", "one-time-code", "code-verifier",
     "account-number", "routing-number", "date-of-birth", "saml-response", "saml-request",
     "connection-string", "national-insurance", "kenn-wort", "wacht-woord", "mot-de-passe", "senha",
-    "contrasena", "contraseña",
-    "lösenord", "hasło", "пароль", "секрет", "密码", "密碼", "パスワード", "비밀번호",
+    "contrasena", "contraseña", "passwört",
+    "lösenord", "hasło", "пароль", "секрет", "密码", "密碼", "口令", "パスワード", "비밀번호",
 )  # fmt: skip
 
 # Too short or too common to count inside another word: whole words, or a run of whole words.
@@ -62,6 +62,7 @@ ABOUT: Final = frozenset({
     "alg", "algorithm", "method", "methods", "field", "fields", "label", "placeholder", "name", "names",
     "brand", "network", "consent", "banner", "preferences", "provider", "providers", "title", "details",
     "per", "second", "minute", "mode", "format", "scheme", "realm", "level", "domain", "path",
+    "ref", "refs", "check", "checks", "company",
 })  # fmt: skip
 
 # A name that begins so asks a question about a secret (``has_password``, ``isToken``).
@@ -71,7 +72,7 @@ ASKS: Final = frozenset({"has", "is", "needs", "requires", "require", "show", "h
 COUNTED: Final = frozenset({
     "max", "min", "total", "prompt", "completion", "input", "output", "cached", "cache", "reasoning", "num",
     "n", "remaining", "limit", "used", "count", "audio", "text", "image", "thinking", "budget", "ratelimit",
-    "reset", "generated", "predicted", "per", "number",
+    "reset", "generated", "predicted", "prediction", "per", "number",
 })  # fmt: skip
 
 # Words that contain an ``ANYWHERE`` stem and have nothing to do with it.

@@ -20,7 +20,7 @@ _INLINE: Final = frozenset({
     "a", "b", "big", "br", "cite", "code", "em", "font", "i", "kbd", "mark", "pre", "samp", "small", "span",
     "strong", "tt", "u", "var",
 })  # fmt: skip
-_LABEL = re.compile(r"([\w .'-]{1,64}?)\s{0,8}[:=]\s{0,8}\Z")
+_LABEL = re.compile(r"([\w .'-]{1,64}?)\s{0,8}(?:[:=]|\s(?:is|was))\s{0,8}\Z")
 _FIELDS: Final = frozenset(
     {"input", "select", "option", "button", "label", "meta", "form", "a", "img", "link"}
 )

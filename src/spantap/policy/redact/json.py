@@ -6,6 +6,7 @@ Works on what a parser sees, so spelling (escapes, white space, key order) hides
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any, Final
@@ -23,6 +24,7 @@ from spantap.policy.redact.tally import MASK, Tally
 
 _DEEPEST: Final = 100  # levels of nesting; below, everything is masked unread
 _LEAST_CARD: Final = 10**12
+_ARGUMENT = re.compile(r"\b(\w{1,128})\s{0,16}:\s{0,16}\$(\w{1,128})")  # of GraphQL
 # Members that name what stands in another member of the same object.
 NAMING: Final = (
     "name",
@@ -36,11 +38,22 @@ NAMING: Final = (
     "type",
     "Name",
     "Key",
+    "NAME",
+    "KEY",
+    "Field",
+    "attribute",
+    "property",
+    "fieldName",
+    "field_name",
     "n",
     "k",
     "path",
 )
-NAMED: Final = frozenset({"value", "values", "val", "content", "data", "text", "default", "Value", "v"})
+NAMED: Final = frozenset({
+    "value", "values", "val", "content", "data", "text", "default", "v", "Value", "Values", "VALUE",
+    "oldValue", "newValue", "old_value", "new_value", "stringValue", "string_value", "rejectedValue",
+    "rejected_value",
+})  # fmt: skip
 
 REFUSED: Final = frozenset({"input", "ctx"})
 _NOTHING_KEPT: Final[Kept] = set()
@@ -172,6 +185,9 @@ class _Walk:
         if "loc" in node:
             self._located(node)
             self._harmless.discard("loc")
+        if "variables" in node:
+            self._varied(node)
+            self._harmless.discard("variables")
         if self._values:
             self._spelt.update(node)
 
@@ -195,6 +211,14 @@ class _Walk:
         if type(place) is list and any(type(each) is str and each in self._names for each in place):
             for each in REFUSED.intersection(node):
                 node[each] = self._hidden("key", node[each])
+
+    def _varied(self, node: dict[str, Any]) -> None:
+        """``{"query": "{ login(password: $p) }", "variables": {"p": "..."}}``: the argument is the name."""
+        query, variables = node.get("query"), node["variables"]
+        if type(query) is str and type(variables) is dict:
+            for argument, variable in _ARGUMENT.findall(query):
+                if variable in variables and argument in self._names:
+                    variables[variable] = self._hidden("key", variables[variable])
 
     def _inside(self, node: Any, suspects: set[str]) -> None:
         """Clean strings."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_OPENING = re.compile(rb"[bBrRuUfF]{0,2}(\\*)(\"\"\"|'''|[\"'`])")
+# Before a quote: the prefix of a literal, a shell's $, a space of a form that was decoded as a URL.
+_OPENING = re.compile(rb"(?:[bBrRuUfFL]{0,2}|[+$@!~*-]{1,2})(\\*)(\"\"\"|'''|[\"'`])")
 _MARKS = re.compile(rb"[\"'`(){}\[\],;&<>\s]")
 _CLOSING_OF: Final = {b"("[0], b"["[0], b"{"[0]}
 _CLOSING: Final = {b")"[0], b"]"[0], b"}"[0]}
@@ -45,7 +46,7 @@ def literal_end(
         elif char in b"\"'`":
             if data[found - 1 : found].isalnum() and data[at : at + 1].isalnum():
                 continue  # an apostrophe
-            if not depth:
+            if not depth and not (whole_line and data[found - 1 : found] == b"="):  # Digest username="..."
                 return _trimmed(data, start, found)
             slashes = data[start:found]
             slashes = slashes[len(slashes.rstrip(b"\\")) :]

@@ -69,7 +69,11 @@ def _cookie(pair: str, ruled: Ruled, rules: Rules, tally: Tally) -> str | None:
     name, equals, value = pair.partition("=")
     rule = ruled.cookies.rule(name.strip())
     if rule is not None and rule.action == "keep":
-        return f"{name}{equals}{rules.value(value, tally, 0, MASK)}"
+        # WSGI servers join two Cookie lines with a comma: what follows it is another cookie.
+        value, comma, other = value.partition(",")
+        if comma:
+            tally.add("cookie", other.strip())
+        return f"{name}{equals}{rules.value(value, tally, 0, MASK)}{comma}{MASK if comma else ''}"
     if rule is not None and equals:
         treated = ruled.text(rule, value.strip(), tally)
         return None if treated is None else f"{name}={treated}"

@@ -27,7 +27,8 @@ def delimiter_of(text: str, *, sure: bool) -> str | None:
     if sure:
         return max(_DELIMITERS, key=heading.count)
     for delimiter in _DELIMITERS:
-        cells = [each.strip(" \"'\ufeff") for each in heading.split(delimiter)]
+        # Markdown draws lines around the table, too.
+        cells = [each.strip(" \"'\ufeff") for each in heading.strip(" |").split(delimiter)]
         if len(cells) > 1 and all(_is_heading(each) for each in cells):
             return delimiter
     return None
@@ -61,7 +62,7 @@ def clean_table(text: str, delimiter: str, rules: Rules, tally: Tally, *, any_ro
         name = bare.strip("\"'\ufeff")
         if (heading or any_row) and len(name) <= _LONGEST_HEADING and name in rules.names:
             secret.add(column)
-        elif not heading and column in secret and bare.strip('"') not in ("", MASK):
+        elif not heading and column in secret and bare.strip('"-:') not in ("", MASK):
             tally.add("key", bare.strip('"'))
             raw = f'"{MASK}"' if bare.startswith('"') else MASK
         pieces.append(raw)

@@ -10,6 +10,14 @@ URL_MASK: Final = "REDACTED"  # brackets would have to be percent-encoded in a U
 _SHORTEST: Final = 6  # shorter values are words like "true" and would riddle a text with marks
 _LONGEST: Final = 512
 _MOST: Final = 64
+# Words that stand under sensitive names in schemas, forms and errors, and everywhere else. Swagger's pages
+# send `string` for a password.
+_WORDS: Final = frozenset({
+    "string", "number", "integer", "object", "boolean", "binary", "header", "cookie", "cookies",
+    "password", "secret", "bearer", "session", "oauth2", "apikey", "required", "optional", "invalid",
+    "missing", "expired", "unknown", "enabled", "disabled", "default", "public", "private", "success",
+    "failed", "active", "inactive", "hidden", "undefined",
+})  # fmt: skip
 
 
 class Tally:
@@ -29,6 +37,13 @@ class Tally:
         self.counts: dict[str, int] = {}
         self.secrets: set[str] = set()
         self.hashes: set[str] = set()
+
+    @classmethod
+    def knowing(cls, other: Tally) -> Tally:
+        """A new one that knows the values another knows, and counts by itself."""
+        tally = cls()
+        tally.secrets = other.secrets
+        return tally
 
     def add(self, rule: str, value: object = None) -> None:
         """Note that a rule masked a value.
@@ -51,5 +66,7 @@ class Tally:
     def remember(self, secret: str) -> None:
         """Keep a raw value for scrubbing, unless it is too short, too long or one too many."""
         # Our own mark is no secret, and neither is a part of it.
-        if _SHORTEST <= len(secret) <= _LONGEST and len(self.secrets) < _MOST and secret not in MASK:
+        if secret in MASK or secret.lower() in _WORDS:
+            return
+        if _SHORTEST <= len(secret) <= _LONGEST and len(self.secrets) < _MOST:
             self.secrets.add(secret)

@@ -16,7 +16,7 @@ from spantap.policy.redact.detectors import find
 from spantap.policy.redact.keys import SensitiveNames
 from spantap.policy.redact.literal import literal_end
 from spantap.policy.redact.named import NAME, QUOTES, pairs
-from spantap.policy.redact.patterns import compile_bytes, decode, encode
+from spantap.policy.redact.patterns import Pattern, compile_bytes, decode, encode
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
 from spantap.policy.redact.url import clean_url
@@ -32,7 +32,14 @@ _BARE = compile_bytes(
 )
 # In a sentence: "your password is hunter2". What is no word of the language is a value.
 _SENTENCE = compile_bytes(
-    rf"({NAME})[ \t]+(?:is|was|are|were)(?:[ \t]*:)?[ \t]+(?:{QUOTES})?([^\s\"'`<>]{{4,}})"
+    rf"({NAME}(?:[ \t]{NAME}){{0,2}})[ \t]+(?:is|was|are|were)(?:[ \t]*:)?[ \t]+"
+    rf"(?:{QUOTES})?([^\s\"'`<>]{{4,}})"
+)
+# In messages: "123456 is your verification code", and a label on a line of its own.
+_IS_YOUR = compile_bytes(rf"([^\s\"'`<>=:]{{4,64}})[ \t]+is[ \t]+your[ \t]+({NAME}(?:[ \t]{NAME}){{0,2}})")
+_LABEL = compile_bytes(
+    rf"({NAME}(?:[ \t]{NAME}){{0,2}}):[ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*"
+    r"([^\s\"'`<>]{4,64})[ \t]*(?:[\r\n]|$)"
 )
 _ELEMENT = compile_bytes(r"<(?:[A-Za-z0-9_]+:)?([A-Za-z0-9_.-]+)(?:\s[^<>]*)?>")
 _DIGIT = re.compile(rb"[0-9]")
@@ -69,7 +76,9 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
         *_pairs(data, rules, hidden),
         *_bare(data, rules.names, hidden),
         *_elements(data, rules.names, hidden),
-        *_sentences(data, rules.names, hidden),
+        *_sentences(_SENTENCE, data, rules.names, hidden),
+        *_sentences(_LABEL, data, rules.names, hidden),
+        *_sentences(_IS_YOUR, data, rules.names, hidden, name=2),
     ]
     if not spans:
         return text
@@ -160,13 +169,15 @@ def _bare(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
                 yield _Span(start, end, "key", hidden)
 
 
-def _sentences(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
-    for match in _SENTENCE.finditer(data):
-        start, end = match.start(2), match.end(2)
+def _sentences(
+    pattern: Pattern, data: bytes, names: SensitiveNames, hidden: bytes, name: int = 1
+) -> Iterator[_Span]:
+    for match in pattern.finditer(data):
+        start, end = match.start(3 - name), match.end(3 - name)
         value = data[start:end].rstrip(_PUNCTUATION)
         word = value.islower() or value.istitle() or value.isupper()
         opaque = not word or _DIGIT.search(value) is not None
-        if opaque and not _nothing(value) and _named(data, match.start(1), match.end(1), names):
+        if opaque and not _nothing(value) and _named(data, match.start(name), match.end(name), names):
             yield _Span(start, start + len(value), "key", hidden)
 
 
