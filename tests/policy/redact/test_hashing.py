@@ -93,7 +93,8 @@ def test_the_key_shows_nowhere() -> None:
     assert "s3cr3t" not in repr(HASHER) + repr(Redactor(hasher=HASHER))
 
 
-@given(st.lists(st.text(max_size=8), min_size=1, max_size=8))
+# Our own mark is not hashed.
+@given(st.lists(st.text(max_size=8).filter(lambda each: each != "REDACTED"), min_size=1, max_size=8))
 @example(["user 612"])  # a card number, to all appearances, is in its hash
 def test_no_detector_takes_a_hash_for_a_secret(values: list[str]) -> None:
     """A hash may look like a card number in part; it comes out whole all the same."""

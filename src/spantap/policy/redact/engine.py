@@ -184,6 +184,7 @@ class Redactor:
             and kind.endswith(("/json", "+json"))
             and _closed(text)
             and not self._prefilter.anything_spelt(encode(text))
+            and not ("%" in text and looks_sensitive(text, self._rules))
         ):
             return text
         return clean_body(text, kind, self._rules, tally, cut=cut)

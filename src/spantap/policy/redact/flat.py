@@ -13,6 +13,7 @@ _BETWEEN: Final = rb"[^{}\[\]\"'`/#\\]*"  # no strings, brackets, comments
 _QUOTED: Final = rb'"[^"\\]*(?:"|(?:\\["\\/nrt][^"\\]*)+"(?!\s*:))'
 _SINGLE: Final = rb"(?<=[\s{}\[\],:])'[^'\\]*'(?=[\s{}\[\],:])"
 _LEVELS: Final = 4
+DEEP: Final = _LEVELS + 2  # brackets in a row: nothing that begins with them is passed
 _SPELT = re.compile(rb"%[0-9A-Fa-f]")
 # Members that are masked, or have nothing to mask.
 _NOTHING = re.compile(

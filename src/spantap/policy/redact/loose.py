@@ -12,7 +12,7 @@ from typing import Final
 
 import orjson
 
-from spantap.policy.redact.flat import Passed
+from spantap.policy.redact.flat import DEEP, Passed
 from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.json import NAMED, NAMING, REFUSED
 from spantap.policy.redact.partial import LATER, LONGEST, NAMERS
@@ -114,7 +114,7 @@ class _Scan:
     def _passed(self, at: int) -> int:
         """Where to read on: most of a document has nothing in it."""
         level = self._levels[-1]
-        if self._hidden or level.secret:
+        if self._hidden or level.secret or not self._data[at : at + DEEP].strip(b"[{"):
             return at
         if not level.spans and level.name is None:
             if level.opener == b"{":
