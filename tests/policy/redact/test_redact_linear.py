@@ -81,3 +81,13 @@ def _seconds(call: Callable[[str], object], text: str) -> float:
     start = time.thread_time()
     call(text)
     return time.thread_time() - start
+
+
+def test_what_is_nested_too_deep_is_masked_unread() -> None:
+    """In text that is no JSON, too: a hundred levels are read, and the rest costs nothing."""
+    tally = Tally()
+    cleaned = REDACTOR.body("{,}" + '{"a":' * 5000 + '{"password":"blue parrot"', "application/json", tally)
+
+    assert cleaned == "{,}" + '{"a":' * 100 + '"[REDACTED]"'
+    assert tally.counts["depth"] == 1
+    assert REDACTOR.body(cleaned, "application/json", Tally()) == cleaned

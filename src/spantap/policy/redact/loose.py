@@ -41,6 +41,7 @@ _NOTHING: Final = frozenset(
     {b"", b'"', b"'", b"`", b"null", b'""', b"''", b"None", b"undefined", b"{}", b"[]"}
 )
 _MOST_PASSES: Final = 4
+_DEEPEST: Final = 100  # levels of nesting; below, everything is masked unread
 _BARE_MASK: Final = MASK.encode()
 _HIDDEN: Final = b'"%s"' % _BARE_MASK
 
@@ -81,11 +82,12 @@ class _Scan:
         self._strings: list[tuple[int, int, str]] = []  # what stands under names that say nothing
         self._names: list[tuple[int, int, str]] = []
         self._hidden: list[bytes] = []  # what is open inside a value that is masked
+        self._until = len(data)  # what is read ends here
 
     def run(self) -> bytes:
         """The text with everything sensitive masked."""
         at = 0
-        while (at := self._passed(at)) < len(self._data):
+        while (at := self._passed(at)) < self._until:
             match = _TOKENS.match(self._data, at)
             if match is None:
                 at += 1
@@ -155,11 +157,20 @@ class _Scan:
             if level.secret:
                 self._hidden.append(mark)
                 level.spans.append((start, end, ""))
+            elif len(self._levels) > _DEEPEST:
+                self._unread(start)
             else:
                 self._levels.append(_Level(mark, start))
         elif _CLOSING.get(level.opener) == mark:
             self._member()
             self._close(end, whole=True)
+
+    def _unread(self, start: int) -> None:
+        """What is nested this deep nobody reads, and strangers may send: it is masked to its end."""
+        self._tally.add("depth")
+        self.settled = False
+        self._edits.append((start, len(self._data), _HIDDEN))
+        self._until = start
 
     def _separates(self, level: _Level, end: int) -> bool:
         first = level.spans[0][0]
