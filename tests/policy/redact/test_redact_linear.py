@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -74,13 +75,18 @@ def test_no_repetition_costs_its_square(shape: str) -> None:
             longer = start + unit * (TIMES * SHORT // len(unit)) + " password=x"
             # A floor, because a short run says nothing; squared, it would be seconds.
             before = max(_seconds(clean, text), 0.002)
-            assert _seconds(clean, longer) < before * TIMES * 8, f"{start}{unit!r}"
+            most = before * TIMES * 8
+            assert any(_seconds(clean, longer) < most for _ in range(2)), f"{start}{unit!r}"
 
 
 def _seconds(call: Callable[[str], object], text: str) -> float:
-    start = time.thread_time()
-    call(text)
-    return time.thread_time() - start
+    gc.disable()  # to go through what other tests have left takes longer than what is measured
+    try:
+        start = time.thread_time()
+        call(text)
+        return time.thread_time() - start
+    finally:
+        gc.enable()
 
 
 def test_what_is_nested_too_deep_is_masked_unread() -> None:
