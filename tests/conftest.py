@@ -1,10 +1,14 @@
-"""How Hypothesis runs here."""
+"""How Hypothesis runs here, and what one test must not leave to the next."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+from opentelemetry import trace
+from opentelemetry.util._once import Once
 
 # Nothing is timed: a machine may be busy with other things. The gate says the same of the same
 # tree; whoever runs the tests on their own looks somewhere else each time.
@@ -15,3 +19,12 @@ settings.register_profile(
     derandomize=os.environ.get("CI") == "true",
 )
 settings.load_profile("spantap")
+
+
+@pytest.fixture(autouse=True)
+def _no_provider_is_left() -> Iterator[None]:
+    """A test that sets the global provider sets it for itself: FastAPI's own telemetry would use it later."""
+    yield
+    if trace._TRACER_PROVIDER is not None:
+        trace._TRACER_PROVIDER = None
+        trace._TRACER_PROVIDER_SET_ONCE = Once()
