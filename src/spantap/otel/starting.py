@@ -71,7 +71,7 @@ class ServerSpan(Span):
 class Starter:
     """Begins SERVER spans as one tracer does. Thread-safe."""
 
-    __slots__ = ("_decide", "_ids", "_made_of", "_most", "_random", "_tracer")
+    __slots__ = ("_decide", "_made_of", "_most", "_random", "_span_id", "_trace_id", "_tracer")
 
     def __init__(self, tracer: Tracer, decide: Decide, model: ServerSpan, most: int | None) -> None:
         """Args:
@@ -81,28 +81,28 @@ class Starter:
         most: attributes a span may have.
         """
         self._tracer = tracer
-        self._ids = tracer.id_generator
-        self._random = _RANDOM if self._ids.is_trace_id_random() else 0
+        ids = tracer.id_generator
+        self._span_id, self._trace_id = ids.generate_span_id, ids.generate_trace_id
+        self._random = _RANDOM if ids.is_trace_id_random() else 0
         self._decide = decide
         self._most = most
         self._made_of = {name: part for name, part in vars(model).items() if name in _FIXED}
 
-    def context(self, parent: SpanContext | None) -> SpanContext | None:
-        """That of a new span, sampled if it is to be recorded; None when the tracer is switched off.
+    def context(self, parent: SpanContext | None) -> tuple[SpanContext | None, bool]:
+        """That of a new span, None when the tracer is switched off; and whether it is to be recorded.
 
         Args:
             parent: the context of a valid parent, or None for a root.
         """
-        ids = self._ids
         if not self._tracer._tracer_config.is_enabled:
-            return None
+            return None, False
         if parent is None:
-            trace_id, state, random = ids.generate_trace_id(), None, self._random
+            trace_id, state, random = self._trace_id(), None, self._random
         else:
             trace_id, state = parent.trace_id, parent.trace_state
             random = parent.trace_flags & _RANDOM
-        flags = _FLAGS[self._decide(parent, trace_id) | random]
-        return SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
+        sampled = self._decide(parent, trace_id)
+        return SpanContext(trace_id, self._span_id(), False, _FLAGS[sampled | random], state), sampled
 
     def recorded(
         self, name: str, context: SpanContext, parent: SpanContext | None, start: StartAttributes
