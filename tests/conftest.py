@@ -1,4 +1,4 @@
-"""How Hypothesis runs here."""
+"""How Hypothesis runs here, and the servers that tests may ask for."""
 
 from __future__ import annotations
 
@@ -15,3 +15,5 @@ settings.register_profile(
     derandomize=os.environ.get("CI") == "true",
 )
 settings.load_profile("spantap")
+
+pytest_plugins = ["services.fixtures"]
