@@ -1,10 +1,14 @@
-"""How Hypothesis runs here, and the servers that tests may ask for."""
+"""How Hypothesis runs here, the servers tests may ask for, and what none must leave to the next."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+from opentelemetry import trace
+from opentelemetry.util._once import Once
 
 # Nothing is timed: a machine may be busy with other things. The gate says the same of the same
 # tree; whoever runs the tests on their own looks somewhere else each time.
@@ -17,3 +21,11 @@ settings.register_profile(
 settings.load_profile("spantap")
 
 pytest_plugins = ["services.fixtures"]
+
+@pytest.fixture(autouse=True)
+def _no_provider_is_left() -> Iterator[None]:
+    """A test that sets the global provider sets it for itself: FastAPI's own telemetry would use it later."""
+    yield
+    if trace._TRACER_PROVIDER is not None:
+        trace._TRACER_PROVIDER = None
+        trace._TRACER_PROVIDER_SET_ONCE = Once()

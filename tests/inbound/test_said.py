@@ -7,9 +7,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import flask_login
 import pytest
@@ -25,6 +26,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 import spantap
+from asgi_client import call, scope
 from over_the_wire import ask, served
 from spantap.export.memory import MemorySink
 from spantap.model import Exchange
@@ -279,3 +281,38 @@ def test_django(kind: str, tmp_path: Path) -> None:
     assert metrics == {"items": 3.0}
     assert "vary: cookie" in told["plain"][0].lower()
     assert "vary" not in told["plain"][1].lower()
+
+
+@pytest.mark.parametrize("excluded", ["/other", ".*"], ids=["captured", "excluded"])
+def test_headers_that_can_be_read_once_are_not_used_up(
+    excluded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server gets the headers of an app that hands over an iterator, whether any is hidden or not."""
+    monkeypatch.setenv("OTEL_PYTHON_EXCLUDED_URLS", excluded)
+    handle = spantap.configure(destinations=[MemorySink()], hide_identity_headers=True)
+    pairs = [("content-type", "text/plain"), ("content-length", "2")]
+    given: list[tuple[str, str]] = []
+
+    async def once(scope: Any, receive: Any, send: Any) -> None:
+        headers = ((name.encode(), value.encode()) for name, value in pairs)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    def wsgi_once(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", iter(pairs))
+        return [b"ok"]
+
+    def start_response(status: str, headers: Iterable[tuple[str, str]]) -> Callable[[bytes], object]:
+        given.extend(headers)
+        return lambda data: None
+
+    environ: dict[str, Any] = {}
+    setup_testing_defaults(environ)
+    try:
+        (start, _) = call(spantap.ASGIMiddleware(once), scope())
+        answer = spantap.WSGIMiddleware(wsgi_once)(environ, start_response)
+    finally:
+        handle.shutdown(1)
+
+    assert list(start["headers"]) == [(name.encode(), value.encode()) for name, value in pairs]
+    assert (given, b"".join(answer)) == (pairs, b"ok")

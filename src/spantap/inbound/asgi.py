@@ -22,7 +22,7 @@ from spantap.inbound.said import framework_request, note_scope
 from spantap.model import Observation
 from spantap.otel.hooked import HookedSession
 from spantap.otel.passage import Passage
-from spantap.otel.session import Session
+from spantap.otel.session import SESSION, Session
 from spantap.otel.tap import Tap
 
 Scope = MutableMapping[str, Any]
@@ -33,7 +33,6 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 # In the scope: this request has passed a door already, which looks at it or (None) does not.
-SESSION: Final = "spantap.session"
 _FLUSH_SECONDS: Final = 5.0
 # Starlette's and FastAPI's own telemetry look here before they begin a SERVER span.
 _STARLETTE: Final = "starlette.opentelemetry"

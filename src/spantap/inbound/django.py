@@ -14,12 +14,13 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import got_request_exception
 
 from spantap.guard import report
-from spantap.inbound.asgi import SESSION, ASGIDoor
+from spantap.inbound.asgi import ASGIDoor
 from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.placement import replace_call, restore_call
 from spantap.inbound.route import remember_django
 from spantap.inbound.taken_out import BeforeRendering
 from spantap.inbound.wsgi import WSGIDoor
+from spantap.otel.session import SESSION
 from spantap.otel.tap import Tap
 
 _DOOR: Final = "_spantap"  # on a handler: its door

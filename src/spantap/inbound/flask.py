@@ -10,7 +10,8 @@ from spantap.guard import report
 from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.placement import replace_call
 from spantap.inbound.taken_out import taken_out
-from spantap.inbound.wsgi import SESSION, WSGIDoor
+from spantap.inbound.wsgi import WSGIDoor
+from spantap.otel.session import SESSION
 from spantap.otel.tap import Tap
 
 

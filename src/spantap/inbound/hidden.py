@@ -26,7 +26,10 @@ def hiding_send(send: Send, names: frozenset[str]) -> Send:
     async def hiding(message: Message) -> None:
         if message["type"] == "http.response.start":
             try:
-                headers = list(message.get("headers") or ())
+                headers = message.get("headers") or ()
+                if not isinstance(headers, (list, tuple)):
+                    headers = list(headers)  # good for one reading, perhaps
+                    message = {**message, "headers": headers}
                 shown = [each for each in headers if bytes(each[0]).lower() not in octets]
                 if len(shown) < len(headers):
                     message = {**message, "headers": shown}
@@ -42,6 +45,8 @@ def hiding_start_response(start_response: Callable[..., Any], names: frozenset[s
 
     def hiding(status: str, headers: Any, *args: Any, **kwargs: Any) -> Any:
         try:
+            if not isinstance(headers, (list, tuple)):
+                headers = list(headers)  # good for one reading, perhaps
             if any(str(name).lower() in names for name, _ in headers):
                 headers = [(name, value) for name, value in headers if str(name).lower() not in names]
         except Exception as error:  # noqa: BLE001 - odd headers are the server's to refuse

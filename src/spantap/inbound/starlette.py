@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from spantap.guard import report
-from spantap.inbound.asgi import SESSION, ASGIDoor, Receive, Scope, Send
+from spantap.inbound.asgi import ASGIDoor, Receive, Scope, Send
 from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.placement import replace_call, restore_call
+from spantap.otel.session import SESSION
 from spantap.otel.tap import Tap
 
 _DOOR: Final = "_spantap"  # on the app: how it is instrumented

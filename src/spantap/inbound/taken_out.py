@@ -8,13 +8,11 @@ Django REST framework, and Flask for views that return a dict.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from spantap.guard import report
-from spantap.otel.session import Session
+from spantap.otel.session import SESSION, Session
 from spantap.otel.tap import Tap
-
-SESSION: Final = "spantap.session"  # in scope or environ, as the doors have it
 
 
 def taken_out(answer: Any, place: Mapping[str, Any], key: str) -> Any:

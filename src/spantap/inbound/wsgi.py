@@ -22,7 +22,7 @@ from spantap.inbound.wsgi_passing import pass_through
 from spantap.model import Observation
 from spantap.otel.hooked import HookedSession
 from spantap.otel.passage import Passage
-from spantap.otel.session import Session
+from spantap.otel.session import SESSION, Session
 from spantap.otel.tap import Tap
 
 Environ = dict[str, Any]  # PEP 3333: a builtin dictionary
@@ -31,7 +31,6 @@ StartResponse = Callable[..., Write]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 # In the environ: this request has passed a door already, which looks at it or (None) does not.
-SESSION: Final = "spantap.session"
 
 
 class WSGIDoor:

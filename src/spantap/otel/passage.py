@@ -6,7 +6,7 @@ trace, or each would begin one of its own. A `Session` is one that is looked at 
 
 from __future__ import annotations
 
-from contextvars import ContextVar, Token
+from contextvars import Token
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -15,11 +15,19 @@ from opentelemetry.context import Context
 from spantap.otel.current import CURRENT, NOBODY, Current
 
 
-def _where_contexts_are() -> ContextVar[Context]:
+class _Contexts:
+    """`attach` and `detach` of a runtime context that is not made of context variables."""
+
+    get = staticmethod(otel_context.get_current)
+    set = staticmethod(otel_context.attach)
+    reset = staticmethod(otel_context.detach)
+
+
+def _where_contexts_are() -> Any:
     """The variable behind `attach` and `detach`, which take three calls each to find it."""
-    token = otel_context.attach(otel_context.get_current())
-    otel_context.detach(token)
-    return token.var
+    token: object = otel_context.attach(otel_context.get_current())
+    otel_context.detach(token)  # type: ignore[arg-type]
+    return token.var if isinstance(token, Token) else _Contexts
 
 
 _CONTEXT: Final = _where_contexts_are()

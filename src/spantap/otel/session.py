@@ -34,6 +34,7 @@ from spantap.policy.redact import Tally
 if TYPE_CHECKING:
     from spantap.otel.tap import Tap
 
+SESSION: Final = "spantap.session"  # the request's session, in its scope or environ
 _AT_ONCE: Final = 64 * 1024  # so many bytes are finished where the request ran
 
 

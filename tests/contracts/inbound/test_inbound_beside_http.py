@@ -22,7 +22,7 @@ from websockets.sync.client import connect
 import spantap
 from spantap.export.memory import MemorySink
 from spantap.export.sqlite import SQLiteSink
-from spantap.inbound.asgi import SESSION
+from spantap.otel.session import SESSION
 from spantap.testing.wire import request
 
 _DATE = re.compile(rb"\r\nDate: [^\r]*")
