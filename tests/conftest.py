@@ -22,6 +22,7 @@ settings.load_profile("spantap")
 
 pytest_plugins = ["services.fixtures"]
 
+
 @pytest.fixture(autouse=True)
 def _no_provider_is_left() -> Iterator[None]:
     """A test that sets the global provider sets it for itself: FastAPI's own telemetry would use it later."""
