@@ -115,6 +115,9 @@ def test_a_recorded_span_is_made_of_what_the_sdk_makes_it_of() -> None:
         context = ours.context(parent)
         assert context is not None
         span, other = (ours.recorded("GET", context, parent, start()) for _ in range(2))
+        for each in (span, other):
+            assert each.nothing_listed
+            assert (each.events, each.links, each.nothing_listed) == ((), (), False)
         assert vars(span).keys() == vars(model).keys()
         mine, its = vars(span), vars(model)
         own = {"_lock", "_attributes", "_events", "_links", "_sampler", "_span_processor", "_limits"}

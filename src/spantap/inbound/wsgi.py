@@ -30,8 +30,6 @@ Write = Callable[[bytes], object]
 StartResponse = Callable[..., Write]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# In the environ: this request has passed a door already, which looks at it or (None) does not.
-
 
 class WSGIDoor:
     """Wraps a WSGI app. One object serves all requests; each request has its own `_Exchange`.

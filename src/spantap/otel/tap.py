@@ -75,7 +75,8 @@ class Tap:
     """Opens sessions. Thread-safe; nothing is started before the first one of a process.
 
     Attributes:
-        pipeline, processor, limits, unsampled, finisher: what sessions work with.
+        pipeline, processor, unsampled, finisher: what sessions work with.
+        collect_request, collect_response: bytes of a body a session holds at most.
         selection: which requests are captured.
         identifier: finds who is behind a request.
         hidden_headers: lower-case names of response headers that are kept from the client.
@@ -95,7 +96,8 @@ class Tap:
         self.selection = selection
         self.pipeline = pipeline
         self.processor = processor
-        self.limits = options.limits
+        self.collect_request = options.limits.collect_request
+        self.collect_response = options.limits.collect_response
         self.unsampled = options.unsampled
         self.finisher = Finisher()
         self.identifier = Identifier(options.identity)
