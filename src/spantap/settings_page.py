@@ -188,6 +188,10 @@ STANDARD: Final = (
         "As the SDK reads them under our configurator; not set, no metrics and no logs are sent.",
     ),
     (
+        ("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED",),
+        "`true`: what was captured, delivered, dropped and queued are metrics, too; docs/destinations.md.",
+    ),
+    (
         ("OTEL_CONFIG_FILE",),
         (
             "The SDK is set up from this file, by `opentelemetry-configuration`; its provider counts as the "
