@@ -14,7 +14,7 @@ from spantap.export.sink import ProcessReport
 from spantap.guard import logger
 from spantap.hash_key import FetchedKey, hasher_of
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import hooks, standard
+from spantap.otel import hooks, own_metrics, standard
 from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.hooks import Hooks
@@ -50,6 +50,8 @@ class Handle:
         self.tap = tap
         self._budget = budget
         self._fetched = fetched
+        if own_metrics.wanted():
+            own_metrics.observe(own_metrics.Source(lambda: tap.counts, lambda: tap.processor.queues, budget))
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Send everything captured up to now.
@@ -76,6 +78,7 @@ class Handle:
             if _handle is self:
                 _handle = None
         ending.forget(self.deliver)
+        own_metrics.forget()
         if self._fetched is not None:
             self._fetched.stop()
         return self.tap.shutdown(timeout)
