@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,6 +62,9 @@ REMEDIES: Final = {
     "too_large": "it does not even take them without bodies and headers: raise its limit",
     "export_failed": "it failed again and again in a way nobody foresaw: see the log of the process",
     "unwritten": "the disk was full in the middle of a batch: make room",
+    "spool_full": "the disk spool was full: raise SPOOL_MAX_BYTES, or see why so little is taken",
+    "spool_age": "they were in the disk spool for too long: see why its destination took nothing",
+    "corrupt": "their records in the disk spool were damaged: the machine or the disk has failed",
     "shutdown": "the process ended before they were taken: give it more time to stop",
     "unwritable": "it has no form for a value in them: please report this",
     "failed": "capture failed: the log of the process says where; please report this",
@@ -104,6 +107,9 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
                 "dropped": dict(each.dropped),
                 "lightened": dict(each.lightened),
                 "failing": each.failing,
+                "spooled": each.spooled,
+                "spool_failing": each.spool_failing,
+                "adopted": asdict(each.adopted),
             }
             for name, each in stats.destinations.items()
         },

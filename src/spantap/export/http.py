@@ -41,6 +41,7 @@ class HTTPSink:
     """
 
     name = "http"
+    remote = True
 
     def __init__(
         self,

@@ -76,6 +76,7 @@ class RedisSink:
     """
 
     name = "redis"
+    remote = True
 
     def __init__(
         self, url: str | Address, *, stream: str = "spantap", maxlen: int = 10_000, timeout: float = 10.0

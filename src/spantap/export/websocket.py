@@ -50,6 +50,7 @@ class WebSocketSink:
     """
 
     name = "websocket"
+    remote = True
 
     def __init__(
         self,

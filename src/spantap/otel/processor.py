@@ -201,6 +201,10 @@ class CaptureProcessor(SpanProcessor):
         if size > budget.limit:
             return False
         wanted = max(size, budget.limit // 256)  # some more: not again for each span
+        for queue in self.queues:
+            queue.page_out(wanted)
+        if budget.charge(size):
+            return True
         with self._lock:
             queues = sorted(self.queues, key=_waiting_bytes, reverse=True)
             for stage in range(len(STAGES)):
@@ -251,6 +255,11 @@ class CaptureProcessor(SpanProcessor):
         for session in list(self.sessions.values()):
             if session.seen.status is not None:
                 session.settle("process_ended")
+
+    def begin(self) -> None:
+        """The process begins to serve: what earlier ones have left on disk is delivered."""
+        for queue in self.queues:
+            queue.begin()
 
     def flush(self, timeout: float) -> bool:
         """Send what is queued.
