@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from spantap.policy.redact.cut import without_tail
-from spantap.policy.redact.events import CleanData, clean_events
+from spantap.policy.redact.events import CleanData, are_events, clean_events
 from spantap.policy.redact.form import clean_pairs, looks_sensitive
 from spantap.policy.redact.graphql import clean_graphql, is_graphql
 from spantap.policy.redact.json import clean_json
@@ -61,7 +61,7 @@ def clean_body(
     if kind in _UNREADABLE:
         text = without_tail(text) if cut else text
         return None if holds_secrets(text, rules) else text
-    if kind == _EVENTS:
+    if kind == _EVENTS and are_events(text):
         return clean_events(text, _data_cleaner(rules, tally, depth), cut=cut)
     return _by_beginning(text, kind, rules, tally, cut=cut, depth=depth)
 
