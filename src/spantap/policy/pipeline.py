@@ -41,6 +41,7 @@ from spantap.policy.well_formed import well_formed
 _ROUTES_REMEMBERED = 512
 _NO_PEER = Peer()
 _UNSAID = (None,) * 5
+_LENGTHS = frozenset(map(len, ("content-type", "content-encoding", "content-length")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +287,7 @@ class Pipeline:
             clean = [(name, redactor.echoes(value, tally)) for name, value in clean]
         together = "".join(itertools.chain.from_iterable(clean))
         if together.isascii() and len(clean) <= most and len(together) <= room:
-            return Headers(clean), 0
+            return Headers.of_lower(clean), 0
         return within(((well_formed(name), well_formed(value)) for name, value in clean), limits)
 
 
@@ -355,6 +356,8 @@ def _body(
         return Body()
     content_type = content_encoding = content_length = None
     for name, value in headers:
+        if len(name) not in _LENGTHS:
+            continue
         lower = name.lower()
         if lower == "content-type":
             content_type = value
