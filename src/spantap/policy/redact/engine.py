@@ -20,7 +20,7 @@ from spantap.policy.redact.prefilter import Prefilter
 from spantap.policy.redact.ruled import ADDRESS_RULES, RuleBook, Ruled
 from spantap.policy.redact.ruled_headers import ruled_headers
 from spantap.policy.redact.rules import DEEPEST, Rules, compile_names
-from spantap.policy.redact.shapes import clean_body, clean_form, clean_whole
+from spantap.policy.redact.shapes import clean_body, clean_form, clean_inside, clean_whole
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.text import clean_text
 from spantap.policy.redact.url import clean_path, clean_query, clean_url
@@ -262,6 +262,8 @@ class Redactor:
                 return clean
         if mask == MASK and is_graphql(text):
             return clean_graphql(text, self._rules, tally)
+        if mask == MASK:
+            text = clean_inside(text, self._rules, tally, depth)
         text = clean_text(text, self._rules, tally, depth, mask)
         spelt = spelt_out(text)
         if spelt == text:

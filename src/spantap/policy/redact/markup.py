@@ -42,6 +42,7 @@ def clean_markup(
     sure: bool = False,
     cut: bool = False,
     depth: int = 0,
+    level: int = 0,
 ) -> str | None:
     """Markup with everything sensitive masked, or None when it has entities of its own.
 
@@ -53,11 +54,12 @@ def clean_markup(
         sure: it is XML, says its media type; what may be running text is cleaned as that, too.
         cut: whether it ends too early.
         depth: how many comments are around it.
+        level: how deep inside other values we are.
     """
     if "<!" in text and _OWN_ENTITIES.search(encode(text)):
         return None
     html = html or _HTML.match(text) is not None
-    document = _Document(text, rules, tally, html=html, cut=cut, depth=depth)
+    document = _Document(text, rules, tally, html=html, cut=cut, depth=depth, level=level)
     clean = document.clean()
     return clean if (sure or html) and not document.doubtful else clean_plain(clean, rules, tally)
 
@@ -79,8 +81,11 @@ class _Document:
         doubtful: some tags are none, or are broken; what stands in there may be running text.
     """
 
-    def __init__(self, text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool, depth: int) -> None:
+    def __init__(
+        self, text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool, depth: int, level: int
+    ) -> None:
         self.doubtful = False
+        self._level = level
         self._depth = depth
         self._text = text
         self._rules = rules
@@ -204,7 +209,9 @@ class _Document:
     def _cleaned(self, content: str, kind: str) -> str:
         if kind == "comment" and "<" in content and self._depth < _MOST_COMMENTS:
             html = self._page is not None
-            inside = clean_markup(content, self._rules, self._tally, html=html, depth=self._depth + 1)
+            inside = clean_markup(
+                content, self._rules, self._tally, html=html, depth=self._depth + 1, level=self._level
+            )
             return MASK if inside is None else inside
         return self._value(content)
 
@@ -212,7 +219,7 @@ class _Document:
         """A text or an attribute's value; most have nothing in them that could be looked into."""
         if not self._values and NOTATION.search(content) is None:
             return content
-        return self._rules.value(content, self._tally, 1, MASK)
+        return self._rules.value(content, self._tally, self._level + 1, MASK)
 
     def _noted(self, token: Token, raw: str, end: int) -> None:
         """``<key>password</key><string>...</string>``, in this order or the other."""

@@ -21,11 +21,14 @@ _GAP: Final = r"[^a-zA-Z0-9]{0,4}"
 _START: Final = r"(?:^|[^a-zA-Z]|\\[abfnrtv])"
 # An escaped letter can spell any name, and so can a full-width or mathematical one, a long s, a Kelvin sign:
 # a look is not enough then.
-_ESCAPES: Final = r"\\u|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf|\xf0\x9d[\x90-\x9f]|\xe2\x84\xaa"
+_ESCAPES: Final = (
+    r"\\[ux]|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf|\xf0\x9d[\x90-\x9f]|\xe2\x84\xaa"
+)
 _END: Final = r"[sS]?(?:[^a-z]|$)"
 # In a text that has none of these, no value is named, no URL stands, and nothing is spelt in another way.
 NOTATION = re.compile(
     r"[=:\uff1a\uff1d<%&\\\"'`]|--|->|[ \t](?:is|was|are|were|[-\u2013\u2014])[ \t:]|machine\s|[是为為は는은]"
+    r"|\S\r?\n\S"  # a table
 )
 
 

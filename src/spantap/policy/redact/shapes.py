@@ -20,7 +20,7 @@ from spantap.policy.redact.rules import DEEPEST, Rules
 from spantap.policy.redact.table import clean_table, delimiter_of
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.url import clean_values
-from spantap.policy.redact.yaml import clean_yaml
+from spantap.policy.redact.yaml import clean_yaml, is_yaml
 
 _MOST_PASSES: Final = 3
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -37,6 +37,14 @@ _GUARD = re.compile(
 )
 _SELECTION = re.compile(r"\s*\{[\s,]*[A-Za-z_.#]")
 _MARKUP = re.compile(r"[\ufeff\s]*<(?:[A-Za-z_!?/])")
+_FORM_INSIDE = re.compile(r"[\w.%\[\]+-]{1,256}=[^\s&<>\"']*(?:&[\w.%\[\]+-]{1,256}=[^\s&<>\"']*)+\Z")
+# Inside of a text: what is a tag for certain, and what is one of a page.
+_TAGS = re.compile(r"</[A-Za-z_]|/>|<!\[CDATA\[|<(?:input|meta)\b", re.IGNORECASE)
+_OF_PAGES = re.compile(
+    r"<(?:a|b|button|code|dd|div|dl|dt|em|form|h[1-6]|html|input|label|li|meta|p|pre|script|span|strong|t[dhr]|table"
+    r"|textarea|ul)[\s/>]",
+    re.IGNORECASE,
+)
 _PAIRS = re.compile(r"[^\s=&{}<>\"]{1,256}=[^\s&<>\"]*(?:&[^\s&<>\"]*)*\s*\Z")
 
 
@@ -125,6 +133,36 @@ def _document(text: str, rules: Rules, tally: Tally, *, cut: bool, depth: int) -
     return text if clean == bare else clean
 
 
+def clean_inside(text: str, rules: Rules, tally: Tally, depth: int) -> str:
+    """A string found inside something else, by its shape: names may stand beside their values in it, too.
+
+    Args:
+        text: the string, which is no JSON.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        depth: how deep inside other values we are.
+    """
+    begins, ends = text.lstrip()[:1], text.rstrip()[-1:]
+    if begins == "{" or (begins == "[" and ends == "]"):
+        return clean_loose(text, rules, tally, depth)
+    if "&" in text and _FORM_INSIDE.match(text):
+        return clean_pairs(text, rules, tally, depth, MASK, "key")
+    if "<" in text and _TAGS.search(text):
+        pages = (False, True) if _OF_PAGES.search(text) else (False,)
+        for html in pages:
+            clean = clean_markup(text, rules, tally, html=html, level=depth)
+            if clean is None:
+                tally.add("entities", text)
+                return MASK
+            text = clean
+    if "\n" not in text:
+        return text
+    delimiter = delimiter_of(text, sure=False)
+    if delimiter is not None:
+        text = clean_table(text, delimiter, rules, tally, any_row=False)
+    return clean_yaml(text, rules, tally, depth=depth) if is_yaml(text) else text
+
+
 def _data_cleaner(rules: Rules, tally: Tally, depth: int) -> CleanData:
     def clean(data: str, cut: bool) -> str:
         cleaned = clean_body(data, "", rules, tally, cut=cut, depth=depth)
@@ -163,10 +201,10 @@ def clean_form(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled
 def _text(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str:
     if cut:
         text = without_tail(text)
-    delimiter = delimiter_of(text, sure=kind in _TABLES)
+    delimiter = None if kind.endswith(_YAML_ENDS) else delimiter_of(text, sure=kind in _TABLES)
     if delimiter is not None:
         text = clean_table(text, delimiter, rules, tally, any_row=kind in _TABLES)
-    if kind.endswith(_YAML_ENDS):
+    if kind.endswith(_YAML_ENDS) or is_yaml(text):
         # Its lines belong together by their indentation, which running text knows nothing of.
         text = clean_yaml(clean_values(text, rules, tally, MASK), rules, tally, cut=cut)
         return "\n".join([clean_plain(line, rules, tally) for line in text.split("\n")])

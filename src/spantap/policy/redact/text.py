@@ -200,6 +200,8 @@ def _elements(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Sp
             end = data.find(closing, start)
         if end < 0:
             unclosed.add(closing)
+            if data[match.start() - 1 : match.start()].isalnum():
+                continue  # List<Token>
             end = data.find(b"<", start)
         end = end if end >= 0 else len(data)
         if not _nothing(data[start:end]):
