@@ -24,7 +24,7 @@ from spantap.policy.redact.stretches import Stretches
 from spantap.policy.redact.tags import Attribute, Token, tokens
 from spantap.policy.redact.tally import MASK, Tally
 
-_HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
+_HTML = re.compile(r"\s*(?:<\?xml[^>]{0,256}>\s*)?(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
 _OWN_ENTITIES = compile_bytes(r"(?i:<!doctype[^>]*\[|<!entity)", groups=False)  # in linear time
 # Elements whose text names what their neighbour holds: plist, XML-RPC, Java's properties.
 _NAMERS: Final = frozenset(NAMING) - {"id", "type"}
@@ -201,10 +201,25 @@ class _Document:
         content = unescape(raw) if token.kind == "text" else raw
         clean = self._cleaned(content, token.kind)
         if self._page is not None and token.kind == "text":
+            before = self._page.before(content)
+            if before and clean == content:
+                clean = self._continued(before, content)
             self._page.said(content)
         if clean != content:
             written = escape(clean, quote=False) if token.kind == "text" else clean
             self._edits.append((token.inside, end, written))
+
+    def _continued(self, before: str, content: str) -> str:
+        """A text whose name stands in an element before it: ``<b>Password</b>: x``."""
+        tally = Tally()
+        clean = self._rules.value(before + content, tally, self._level + 1, MASK)
+        if clean == before + content or not clean.startswith(before):
+            return content
+        for rule, count in tally.counts.items():
+            self._tally.counts[rule] = self._tally.counts.get(rule, 0) + count
+        for secret in tally.secrets:
+            self._tally.remember(secret)
+        return clean[len(before) :]
 
     def _cleaned(self, content: str, kind: str) -> str:
         if kind == "comment" and "<" in content and self._depth < _MOST_COMMENTS:

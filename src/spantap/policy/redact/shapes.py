@@ -40,9 +40,10 @@ _MARKUP = re.compile(r"[\ufeff\s]*<(?:[A-Za-z_!?/])")
 _FORM_INSIDE = re.compile(r"[\w.%\[\]+-]{1,256}=[^\s&<>\"']*(?:&[\w.%\[\]+-]{1,256}=[^\s&<>\"']*)+\Z")
 # Inside of a text: what is a tag for certain, and what is one of a page.
 _TAGS = re.compile(r"</[A-Za-z_]|/>|<!\[CDATA\[|<(?:input|meta)\b", re.IGNORECASE)
+_ANY_TAG = re.compile(r"<[A-Za-z_!?/]")
 _OF_PAGES = re.compile(
-    r"<(?:a|b|button|code|dd|div|dl|dt|em|form|h[1-6]|html|input|label|li|meta|p|pre|script|span|strong|t[dhr]|table"
-    r"|textarea|ul)[\s/>]",
+    r"<(?:!doctype|a|b|body|button|code|dd|div|dl|dt|em|form|h[1-6]|head|html|input|label|li|main|meta|ol|p|pre|script|section|select|span|strong|t[dhr]|table"
+    r"|textarea|title|ul)[\s/>]",
     re.IGNORECASE,
 )
 _PAIRS = re.compile(r"[^\s=&{}<>\"]{1,256}=[^\s&<>\"]*(?:&[^\s&<>\"]*)*\s*\Z")
@@ -103,8 +104,10 @@ def _names(form: str) -> list[str]:
 def _by_notation(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str | None:
     if kind == _GRAPHQL or is_graphql(text):
         return clean_graphql(without_tail(text) if cut else text, rules, tally)
-    if kind.endswith(_MARKUP_ENDS) or _MARKUP.match(text):
-        html, sure = kind.endswith("/html"), kind.endswith(_MARKUP_ENDS)
+    sure = kind.endswith(_MARKUP_ENDS)
+    # What an app says nothing about, many frameworks call HTML.
+    if (sure and _ANY_TAG.search(text)) or _MARKUP.match(text):
+        html = kind.endswith("/html") and _OF_PAGES.search(text) is not None
         return clean_markup(text, rules, tally, html=html, sure=sure, cut=cut)
     if kind == _FORM or _PAIRS.match(text):
         return clean_form(text, rules, tally, cut=cut)
