@@ -90,6 +90,14 @@ class Redactor:
         request, response = self._book.of(path, route)
         return self._with(request), self._with(response)
 
+    def of_unknown(self, side: str | None = None) -> Redactor:
+        """The redactor of a message nobody knows the path of: a rule for some paths holds, unless it keeps.
+
+        Args:
+            side: ``request``, ``response``, or None when that is not known, either.
+        """
+        return self if self._book is None else self._with(self._book.unknown(side))
+
     def _with(self, ruled: Ruled) -> Redactor:
         view = copy(self)
         view._ruled = ruled
