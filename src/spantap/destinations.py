@@ -13,6 +13,7 @@ from spantap.export.address import Address
 from spantap.export.files import why_not_writable
 from spantap.export.http import HTTPSink
 from spantap.export.jsonl import JSONLSink
+from spantap.export.redis import RedisSink
 from spantap.export.sink import ProcessReport, Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.export.websocket import WebSocketSink
@@ -27,7 +28,11 @@ from spantap.otel.retry import Delivery
 from spantap.settings import PREFIX, Loaded, Settings, load
 
 # Exporters of ours that need to be told where to send -> the setting that says so.
-_REMOTE: Final = {"spantap_http": "HTTP_ENDPOINT", "spantap_websocket": "WEBSOCKET_ENDPOINT"}
+_REMOTE: Final = {
+    "spantap_http": "HTTP_ENDPOINT",
+    "spantap_websocket": "WEBSOCKET_ENDPOINT",
+    "spantap_redis": "REDIS_URL",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,13 @@ def _remote(wanted: Settings) -> list[Sink]:
         sinks.append(_http(wanted, wanted.http_endpoint))
     if wanted.websocket_endpoint is not None:
         sinks.append(_websocket(wanted, wanted.websocket_endpoint))
+    if wanted.redis_url is not None:
+        sinks.append(_redis(wanted, wanted.redis_url))
     return sinks
+
+
+def _redis(wanted: Settings, address: Address) -> RedisSink:
+    return RedisSink(address, stream=wanted.redis_stream, maxlen=wanted.redis_maxlen)
 
 
 def _websocket(wanted: Settings, address: Address) -> WebSocketSink:
@@ -217,6 +228,20 @@ class WebSocketExporter(exporters.Named):
             _has_addresses(["spantap_websocket"], [])
         else:
             super().__init__(_websocket(wanted, wanted.websocket_endpoint))
+
+
+class RedisExporter(exporters.Named):
+    """``OTEL_TRACES_EXPORTER=spantap_redis`` in somebody else's pipeline; see `HTTPExporter`."""
+
+    def __init__(self) -> None:
+        """Raises:
+        ConfigurationError: the settings are wrong, or name no ``REDIS_URL``.
+        """
+        wanted = load({}, os.environ, hooks=False)
+        if wanted.redis_url is None:
+            _has_addresses(["spantap_redis"], [])
+        else:
+            super().__init__(_redis(wanted, wanted.redis_url))
 
 
 def _named(sink: Sink, sinks: Sequence[Sink]) -> str:

@@ -54,6 +54,7 @@ class DeliveryQueue:
 
     Attributes:
         name: the destination's name, for stats and logs.
+        capacity: spans it may hold.
     """
 
     def __init__(self, name: str, open_delivery: Callable[[], Delivery], batching: Batching) -> None:
@@ -65,6 +66,7 @@ class DeliveryQueue:
         self.name = name
         self._open_delivery = open_delivery
         self._batching = batching
+        self.capacity = batching.max_queued
         self._reset()
         _queues.add(self)
 
