@@ -253,6 +253,8 @@ class Pipeline:
             hash_key_id=redactor.hash_key_id(tally),
             service=seen.service,
             sampled=seen.sampled,
+            weight=seen.weight,
+            capture_reason=seen.capture_reason,
         )
         return without_echoes(exchange, asking, tally)
 
