@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
 from spantap.capture.limits import CaptureLimits
@@ -63,6 +64,7 @@ class TapOptions:
         record_metrics: record the app's own numbers as OpenTelemetry metrics, too.
         hooks: what the app wants to be asked.
         sampler: decides which exchanges are kept; None: all are.
+        trace_sampler: decides which traces are sampled, on a tracer provider of ours.
     """
 
     limits: CaptureLimits
@@ -76,6 +78,7 @@ class TapOptions:
     record_metrics: bool = False
     hooks: Hooks = field(default_factory=Hooks)
     sampler: Judges | None = None
+    trace_sampler: Sampler | None = None
 
 
 class Tap:
@@ -144,7 +147,8 @@ class Tap:
         with self._bind_lock:
             if self.bound:
                 return self.tracing
-            return self._bind(bind(self.processor, self._options.tracer_provider))
+            options = self._options
+            return self._bind(bind(self.processor, options.tracer_provider, options.trace_sampler))
 
     def adopt(self, provider: trace.TracerProvider, *, own: bool) -> None:
         """Bind to this provider now, unless a request was faster.
@@ -161,6 +165,10 @@ class Tap:
         if not tracing.own:
             tracing = replace(tracing, starter=None)  # its spans are for others as well
             self.processor.leave_spans_to_the_app()
+            if self._options.trace_sampler is not None:
+                logger.warning(
+                    "TRACE_SAMPLER has no effect: the tracer provider is the app's, and so its sampler"
+                )
         logger.debug("tracing with a provider of %s", "spantap's own" if tracing.own else "the app's")
         self.tracing = tracing
         return tracing
