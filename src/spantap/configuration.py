@@ -237,6 +237,7 @@ def _build(loaded: Loaded) -> Handle:
                 {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
                 wanted.hook_timeout,
             ),
+            faas_flush_timeout=wanted.faas_flush_timeout,
         ),
     )
     handle = Handle(loaded, tap, budget, fetched)
