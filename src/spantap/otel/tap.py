@@ -39,6 +39,7 @@ from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
 from spantap.policy.identify import Identifier, IdentityOptions
 from spantap.policy.pipeline import Pipeline
+from spantap.policy.sample import Judges
 from spantap.policy.select import Selection
 
 # Where a context has its span: `set_span_in_context` takes three calls for one entry.
@@ -66,6 +67,7 @@ class TapOptions:
         record_metrics: record the app's own numbers as OpenTelemetry metrics, too.
         hooks: what the app wants to be asked.
         faas_flush_timeout: seconds a request waits for delivery where the process is frozen after it.
+        sampler: decides which exchanges are kept; None: all are.
     """
 
     limits: CaptureLimits
@@ -79,6 +81,7 @@ class TapOptions:
     record_metrics: bool = False
     hooks: Hooks = field(default_factory=Hooks)
     faas_flush_timeout: float = 2.0
+    sampler: Judges | None = None
 
 
 class Tap:
@@ -90,7 +93,7 @@ class Tap:
         selection: which requests are captured.
         identifier: finds who is behind a request.
         hidden_headers: lower-case names of response headers that are kept from the client.
-        data_attribute, data_key, hooks: see `TapOptions`.
+        data_attribute, data_key, hooks, sampler: see `TapOptions`.
         instruments: what the app's own numbers are recorded with, too; None: nothing.
         freezes: the process may be frozen when a request ends: its door calls `flush_before_freeze`.
         tracing: what we trace with; bound to the provider in force when first asked for.
@@ -122,6 +125,7 @@ class Tap:
         self.data_key = options.data_key
         self.instruments = Instruments() if options.record_metrics else None
         self.hooks = options.hooks
+        self.sampler = options.sampler
         self._session = HookedSession if options.hooks else Session
         self._options = options
         self._budget = budget
