@@ -242,6 +242,7 @@ def _build(loaded: Loaded) -> Handle:
                 {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
                 wanted.hook_timeout,
             ),
+            faas_flush_timeout=wanted.faas_flush_timeout,
             sampler=sampler_of(wanted),
             trace_sampler=trace_sampler_of(wanted),
         ),

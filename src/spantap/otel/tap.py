@@ -27,6 +27,7 @@ from spantap.model import Exchange, Observation
 from spantap.otel.attach import is_span_of
 from spantap.otel.budget import Budget
 from spantap.otel.current import CURRENT, NOBODY
+from spantap.otel.faas import is_frozen_between_requests
 from spantap.otel.finisher import Finisher
 from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
@@ -47,6 +48,9 @@ from spantap.policy.select import Selection
 _SAMPLED: Final = TraceFlags.SAMPLED
 
 
+_LITTLE: Final = 0.25  # seconds
+
+
 @dataclass(frozen=True, slots=True)
 class TapOptions:
     """How sessions behave.
@@ -63,6 +67,7 @@ class TapOptions:
         data_key: the key of an answer that holds facts of the app's own, and is taken out of it.
         record_metrics: record the app's own numbers as OpenTelemetry metrics, too.
         hooks: what the app wants to be asked.
+        faas_flush_timeout: seconds a request waits for delivery where the process is frozen after it.
         sampler: decides which exchanges are kept; None: all are.
         trace_sampler: decides which traces are sampled, on a tracer provider of ours.
     """
@@ -77,6 +82,7 @@ class TapOptions:
     data_key: str | None = None
     record_metrics: bool = False
     hooks: Hooks = field(default_factory=Hooks)
+    faas_flush_timeout: float = 2.0
     sampler: Judges | None = None
     trace_sampler: Sampler | None = None
 
@@ -92,6 +98,7 @@ class Tap:
         hidden_headers: lower-case names of response headers that are kept from the client.
         data_attribute, data_key, hooks, sampler: see `TapOptions`.
         instruments: what the app's own numbers are recorded with, too; None: nothing.
+        freezes: the process may be frozen when a request ends: its door calls `flush_before_freeze`.
         tracing: what we trace with; bound to the provider in force when first asked for.
     """
 
@@ -131,6 +138,7 @@ class Tap:
         self._count_lock = threading.RLock()
         self._bind_lock = threading.RLock()
         self._gave_up = 0.0
+        self.freezes = False  # known with the provider
         processor.finish = self._finished
         _taps.add(self)
 
@@ -170,6 +178,7 @@ class Tap:
                     "TRACE_SAMPLER has no effect: the tracer provider is the app's, and so its sampler"
                 )
         logger.debug("tracing with a provider of %s", "spantap's own" if tracing.own else "the app's")
+        self.freezes = self._options.faas_flush_timeout > 0 and is_frozen_between_requests(tracing.resource)
         self.tracing = tracing
         return tracing
 
@@ -322,6 +331,14 @@ class Tap:
         done = self.processor.flush(max(0.0, deadline - time.monotonic())) and finished
         self._gave_up = 0.0 if done else time.monotonic()
         return done
+
+    def flush_before_freeze(self) -> None:
+        """Send everything, within the bound; hardly waits for who did not take it just now. Never raises."""
+        try:
+            bound = self._options.faas_flush_timeout
+            self.flush(min(bound, _LITTLE) if self.gave_up_lately else bound)
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("flushing at the end of a request", error)
 
     def _finished(self, timeout: float) -> bool:
         """Wait for what is being finished: large bodies, hooks that are awaited."""
