@@ -27,7 +27,8 @@ from spantap.policy.proxies import TrustedProxies
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.hashing import Hasher
 from spantap.policy.select import Selection
-from spantap.reporting import Stats
+from spantap.polled_rates import PolledSampler, sampler_of
+from spantap.reporting import RatesStats, Stats
 from spantap.settings import Loaded, Settings
 from spantap.version import __version__
 
@@ -81,6 +82,8 @@ class Handle:
         own_metrics.forget()
         if self._fetched is not None:
             self._fetched.stop()
+        if isinstance(self.tap.sampler, PolledSampler):
+            self.tap.sampler.stop()
         return self.tap.shutdown(timeout)
 
     def deliver(self) -> None:
@@ -105,6 +108,7 @@ class Handle:
             destinations={queue.name: queue.stats() for queue in self.tap.processor.queues},
             queued_bytes=self._budget.used,
             hooks=dict(self.tap.hooks.stats),
+            rates=_rates(self.tap.sampler),
         )
 
 
@@ -237,10 +241,17 @@ def _build(loaded: Loaded) -> Handle:
                 {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
                 wanted.hook_timeout,
             ),
+            sampler=sampler_of(wanted),
         ),
     )
     handle = Handle(loaded, tap, budget, fetched)
     return handle
+
+
+def _rates(sampler: object) -> RatesStats | None:
+    if not isinstance(sampler, PolledSampler):
+        return None
+    return RatesStats(sampler.shown, sampler.taken, sampler.failing)
 
 
 def _identity(wanted: Settings) -> IdentityOptions:

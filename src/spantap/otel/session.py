@@ -29,6 +29,7 @@ from spantap.otel.live import full_attributes, plain_attributes, write_exception
 from spantap.otel.passage import PassageWithCurrent
 from spantap.otel.stand_in import stand_in
 from spantap.policy.decide import Drop, decide
+from spantap.policy.rates import Known
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:
@@ -293,20 +294,29 @@ class Session(PassageWithCurrent):
             skipped=current.skipped,
             kept=current.kept,
         )
+        drop = drop or self._sampled_out(Known.PLAIN)
         if drop is not None and not self.span.is_recording():
             return drop
         self._completed()
         if drop is None and self._tap.selection.late and not self._tap.selection.keeps(seen):
             drop = Drop("not_selected")
+        drop = drop or self._sampled_out(Known.DESCRIBED)
         if drop is None:
             seen.request_body = self.request.collected()
             seen.response_body = self.response.collected()
         return drop
 
-    def _cleaned(self, tally: Tally) -> Exchange:
+    def _sampled_out(self, known: Known) -> Drop | None:
+        """Why it is not kept, if sampling leaves it out and that much has to be known to say so."""
+        sampler = self._tap.sampler
+        if sampler is None:
+            return None
+        return sampler.judge(self.seen, self.context.trace_id, kept=self._current.kept, known=known)
+
+    def _cleaned(self, tally: Tally) -> Exchange | Drop:
         self._identify()
         self._tap.identifier.fill(self.seen)
-        return self._tap.pipeline.run(self.seen, tally)
+        return self._sampled_out(Known.IDENTIFIED) or self._tap.pipeline.run(self.seen, tally)
 
     def _identify(self) -> None:
         """Ids and service, which only a record needs."""

@@ -38,6 +38,7 @@ from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
 from spantap.policy.identify import Identifier, IdentityOptions
 from spantap.policy.pipeline import Pipeline
+from spantap.policy.sample import Judges
 from spantap.policy.select import Selection
 
 # Where a context has its span: `set_span_in_context` takes three calls for one entry.
@@ -61,6 +62,7 @@ class TapOptions:
         data_key: the key of an answer that holds facts of the app's own, and is taken out of it.
         record_metrics: record the app's own numbers as OpenTelemetry metrics, too.
         hooks: what the app wants to be asked.
+        sampler: decides which exchanges are kept; None: all are.
     """
 
     limits: CaptureLimits
@@ -73,6 +75,7 @@ class TapOptions:
     data_key: str | None = None
     record_metrics: bool = False
     hooks: Hooks = field(default_factory=Hooks)
+    sampler: Judges | None = None
 
 
 class Tap:
@@ -84,7 +87,7 @@ class Tap:
         selection: which requests are captured.
         identifier: finds who is behind a request.
         hidden_headers: lower-case names of response headers that are kept from the client.
-        data_attribute, data_key, hooks: see `TapOptions`.
+        data_attribute, data_key, hooks, sampler: see `TapOptions`.
         instruments: what the app's own numbers are recorded with, too; None: nothing.
         tracing: what we trace with; bound to the provider in force when first asked for.
     """
@@ -115,6 +118,7 @@ class Tap:
         self.data_key = options.data_key
         self.instruments = Instruments() if options.record_metrics else None
         self.hooks = options.hooks
+        self.sampler = options.sampler
         self._session = HookedSession if options.hooks else Session
         self._options = options
         self._budget = budget

@@ -7,7 +7,7 @@ from copy import copy
 from typing import Final
 
 from spantap.policy.redact.cut import without_beginnings
-from spantap.policy.redact.echo import clean_echoes, scrub
+from spantap.policy.redact.echo import clean_echoes, hears, scrub
 from spantap.policy.redact.form import clean_fields, looks_sensitive
 from spantap.policy.redact.graphql import clean_graphql, is_graphql
 from spantap.policy.redact.hashing import Hasher
@@ -237,6 +237,10 @@ class Redactor:
             return text
         clean = clean_echoes(text, tally)
         return without_beginnings(clean, tally.secrets) if cut else clean
+
+    def hears(self, text: str, tally: Tally) -> bool:
+        """Whether `echoes` would change a text that is whole; nothing is counted."""
+        return bool(tally.secrets) and hears(text, tally)
 
     def names_secret(self, name: str) -> bool:
         """Whether what stands under a name is a secret, whatever it looks like."""
