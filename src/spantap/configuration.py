@@ -20,6 +20,7 @@ from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.hooks import Hooks
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.tap import Tap, TapOptions
+from spantap.policy import policies
 from spantap.policy.identify import IdentityOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
@@ -238,6 +239,7 @@ def _build(loaded: Loaded) -> Handle:
                 {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
                 wanted.hook_timeout,
             ),
+            live_policy=policies.named(wanted.policies, "otlp"),
         ),
     )
     handle = Handle(loaded, tap, budget, fetched)

@@ -13,19 +13,27 @@ from spantap.export.address import Address
 from spantap.export.files import why_not_writable
 from spantap.export.http import HTTPSink
 from spantap.export.jsonl import JSONLSink
-from spantap.export.sink import ProcessReport, Sink
+from spantap.export.memory import MemorySink
+from spantap.export.sink import ProcessReport, Sink, policy_of
 from spantap.export.sqlite import SQLiteSink
 from spantap.export.websocket import WebSocketSink
 from spantap.guard import logger
-from spantap.model import ConfigurationError, Problem
+from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import exporters, otlp, standard
 from spantap.otel.exporter import SinkExporter
 from spantap.otel.limits import WithinLimits
 from spantap.otel.processor import Route
 from spantap.otel.queue import Batching, DeliveryQueue
 from spantap.otel.retry import Delivery
+from spantap.otel.under_policy import UnderPolicy
+from spantap.policy import policies
+from spantap.policy.policies import PolicyFor
 from spantap.settings import PREFIX, Loaded, Settings, load
 
+# The destinations of ours, switched on or not.
+_OURS: Final = frozenset(
+    {"otlp", *(each.name for each in (SQLiteSink, JSONLSink, MemorySink, HTTPSink, WebSocketSink))}
+)
 # Exporters of ours that need to be told where to send -> the setting that says so.
 _REMOTE: Final = {"spantap_http": "HTTP_ENDPOINT", "spantap_websocket": "WEBSOCKET_ENDPOINT"}
 
@@ -86,12 +94,14 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
     own_bound = wanted.queue_max_items if "queue_max_items" in loaded.sources else None
     batching = standard.batching(own_bound)
     where = chosen(wanted)
+    _are_there(wanted.policies, where)
     made = []
     for sink in where.sinks:
         exporters.serve(sink)
-        opened = functools.partial(SinkExporter, sink, report)
+        policy = policy_of(sink) or policies.named(wanted.policies, sink.name)
+        opened = functools.partial(SinkExporter, sink, report, policy)
         queue = DeliveryQueue(_named(sink, where.sinks), opened, _own_batching(sink, batching))
-        made.append(Route(queue, exchanges_only=True, sampled_only=False))
+        made.append(Route(queue, exchanges_only=True, sampled_only=False, policy=policy))
     openers: dict[str, Callable[[], Delivery]] = {
         name: functools.partial(exporters.ForeignDelivery, name) for name in where.others
     }
@@ -99,11 +109,31 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
         otlp.prepare()
         openers["otlp"] = otlp.open_otlp
     for name, opener in openers.items():
-        queue = DeliveryQueue(name, functools.partial(WithinLimits, opener), batching)
-        made.append(Route(queue, exchanges_only=False, sampled_only=True))
+        policy = policies.named(wanted.policies, name)
+        limited: Callable[[], Delivery] = functools.partial(WithinLimits, opener)
+        governed = limited if policy is None else functools.partial(UnderPolicy, limited, policy)
+        queue = DeliveryQueue(name, governed, batching)
+        made.append(Route(queue, exchanges_only=False, sampled_only=True, policy=policy))
     for route in made:
         logger.debug("destination %s", route.queue.name)
     return made
+
+
+def _are_there(given: Iterable[PolicyFor], where: Chosen) -> None:
+    """A policy is for a destination there is, or for one of ours that is just not switched on here."""
+    there_are = {*_OURS, *(sink.name for sink in where.sinks), *where.others}
+    problems = [
+        Problem(
+            f"policies, {each.destination}",
+            repr(each.destination),
+            f"there is no such destination{did_you_mean(each.destination, there_are)}; "
+            f"there are {', '.join(sorted(there_are))}",
+        )
+        for each in given
+        if each.destination not in there_are
+    ]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _default_store() -> Sink:
@@ -202,7 +232,9 @@ class HTTPExporter(exporters.Named):
         if wanted.http_endpoint is None:
             _has_addresses(["spantap_http"], [])
         else:
-            super().__init__(_http(wanted, wanted.http_endpoint))
+            super().__init__(
+                _http(wanted, wanted.http_endpoint), policy=policies.named(wanted.policies, HTTPSink.name)
+            )
 
 
 class WebSocketExporter(exporters.Named):
@@ -216,7 +248,10 @@ class WebSocketExporter(exporters.Named):
         if wanted.websocket_endpoint is None:
             _has_addresses(["spantap_websocket"], [])
         else:
-            super().__init__(_websocket(wanted, wanted.websocket_endpoint))
+            super().__init__(
+                _websocket(wanted, wanted.websocket_endpoint),
+                policy=policies.named(wanted.policies, WebSocketSink.name),
+            )
 
 
 def _named(sink: Sink, sinks: Sequence[Sink]) -> str:

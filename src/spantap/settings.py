@@ -19,6 +19,7 @@ from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
 from spantap.policy.decide import Unsampled
+from spantap.policy.policies import InvalidPoliciesError
 from spantap.policy.presets import PRESETS
 from spantap.policy.proxies import FORWARDED, X_FORWARDED_FOR
 from spantap.policy.redact.user_rules import InvalidRulesError, Rule
@@ -49,6 +50,7 @@ from spantap.settings_kinds import (
 )
 from spantap.settings_kinds import one_of as _one_of
 from spantap.settings_kinds import whole as _whole
+from spantap.settings_policies import PolicySettings
 from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import row as _row
@@ -59,7 +61,7 @@ DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True)
-class Settings(RemoteSettings):
+class Settings(PolicySettings, RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -250,9 +252,8 @@ class Loaded:
 
 
 def table() -> list[Field[Any]]:
-    """The rows; those of remote destinations last."""
-    remote = {each.name for each in fields(RemoteSettings)}
-    return sorted(fields(Settings), key=lambda each: each.name in remote)
+    """The rows; those that have a file of their own last."""
+    return sorted(fields(Settings), key=lambda each: each.name not in Settings.__annotations__)
 
 
 def environment_names() -> list[str]:
@@ -323,6 +324,9 @@ class _Reader:
             except InvalidRulesError as error:
                 for which, text, remedy in error.problems:
                     self.problems.append(Problem(f"{given_as}, {which}", repr(text), remedy))
+            except InvalidPoliciesError as error:
+                for each in error.problems:
+                    self.problems.append(Problem(f"{given_as}, {each.which}", each.text, each.remedy))
             except ValueError as error:
                 shown = "***" if row.metadata["kind"].secret else repr(value)
                 self.problems.append(Problem(given_as, shown, str(error)))

@@ -24,8 +24,10 @@ from spantap.otel.exporter import ExchangeSpan
 from spantap.otel.queue import DeliveryQueue
 from spantap.otel.shed import STAGES
 from spantap.otel.tracing import SCOPE
+from spantap.otel.under_policy import takes
 from spantap.policy.bounds import METADATA_MAX_BYTES
 from spantap.policy.decide import Unsampled
+from spantap.policy.destination import DestinationPolicy
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:
@@ -47,11 +49,24 @@ class Route:
         queue: where they go.
         exchanges_only: only spans with an exchange in them (stores); else every span (OTLP).
         sampled_only: only spans of sampled traces, unless ``CAPTURE_UNSAMPLED=all``.
+        policy: which exchanges a store gets, and of which ones a collector gets the record.
     """
 
     queue: DeliveryQueue
     exchanges_only: bool
     sampled_only: bool
+    policy: DestinationPolicy | None = None
+
+    def wants(self, exchange: Exchange) -> bool:
+        """Whether the span of an exchange goes there; if its policy leaves out the record, it is counted."""
+        if self.policy is None:
+            return True
+        taken = takes(self.policy, exchange)
+        if taken is None and self.exchanges_only:
+            self.queue.refuse("policy_failed")
+        elif not taken:
+            self.queue.leave_out()
+        return bool(taken) or not self.exchanges_only
 
 
 class CaptureProcessor(SpanProcessor):
@@ -143,7 +158,7 @@ class CaptureProcessor(SpanProcessor):
     def emit(self, span: ReadableSpan, exchange: Exchange, tally: Tally) -> None:
         """Queue the clean copy of an exchange's span wherever exchanges go."""
         copy = self._cleaner.copy_with(span, exchange, tally)
-        self._offer(copy, exchange=True, sampled=exchange.sampled)
+        self._offer(copy, exchange=exchange, sampled=exchange.sampled)
 
     def emit_plain(self, span: ReadableSpan, tally: Tally | None = None) -> None:
         """Queue the clean copy of a span without an exchange wherever all spans go.
@@ -156,7 +171,7 @@ class CaptureProcessor(SpanProcessor):
         if self._exchanges_only or context is None or not context.trace_flags.sampled:
             return
         known = self._known_about(span) if tally is None else tally
-        self._offer(self._cleaner.copy(span, known), exchange=False, sampled=True)
+        self._offer(self._cleaner.copy(span, known), exchange=None, sampled=True)
 
     def _known_about(self, span: ReadableSpan) -> Tally:
         """What is secret in the requests a failed span may quote: those of its trace that are open.
@@ -171,11 +186,12 @@ class CaptureProcessor(SpanProcessor):
                     session.learn(tally)
         return tally
 
-    def _offer(self, span: ReadableSpan, *, exchange: bool, sampled: bool) -> None:
+    def _offer(self, span: ReadableSpan, *, exchange: Exchange | None, sampled: bool) -> None:
         wanted = [
             route.queue
             for route in self._routes
-            if (exchange or not route.exchanges_only) and (sampled or self._takes_unsampled(route))
+            if (sampled or self._takes_unsampled(route))
+            and (not route.exchanges_only if exchange is None else route.wants(exchange))
         ]
         if not wanted:
             return

@@ -36,6 +36,7 @@ from spantap.otel.session import Session
 from spantap.otel.start import Observe, StartAttributes
 from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
+from spantap.policy.destination import DestinationPolicy
 from spantap.policy.identify import Identifier, IdentityOptions
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.select import Selection
@@ -57,6 +58,7 @@ class TapOptions:
         data_key: the key of an answer that holds facts of the app's own, and is taken out of it.
         record_metrics: record the app's own numbers as OpenTelemetry metrics, too.
         hooks: what the app wants to be asked.
+        live_policy: what of an exchange may be written on a live span that others export.
     """
 
     limits: CaptureLimits
@@ -69,6 +71,7 @@ class TapOptions:
     data_key: str | None = None
     record_metrics: bool = False
     hooks: Hooks = field(default_factory=Hooks)
+    live_policy: DestinationPolicy | None = None
 
 
 class Tap:
@@ -79,7 +82,7 @@ class Tap:
         selection: which requests are captured.
         identifier: finds who is behind a request.
         hidden_headers: lower-case names of response headers that are kept from the client.
-        data_attribute, data_key, hooks: see `TapOptions`.
+        data_attribute, data_key, hooks, live_policy: see `TapOptions`.
         instruments: what the app's own numbers are recorded with, too; None: nothing.
     """
 
@@ -106,6 +109,7 @@ class Tap:
         self.data_key = options.data_key
         self.instruments = Instruments() if options.record_metrics else None
         self.hooks = options.hooks
+        self.live_policy = options.live_policy
         self._session = HookedSession if options.hooks else Session
         self._options = options
         self._budget = budget
