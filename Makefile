@@ -8,7 +8,7 @@ PROCESSES ?= 2
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign soak fuzz clean
+.PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign services soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,7 +30,7 @@ $(VENV)/.dev: $(VENV)/.pip pyproject.toml
 demo: $(VENV)/.demo ## capture a small shop's traffic and show it
 	$(BIN)/spantap demo
 
-test: $(VENV)/.dev ## run the tests (no services needed)
+test: $(VENV)/.dev ## run the tests; those that need a database only if they are told of one (make services)
 	$(BIN)/pytest --numprocesses $(PROCESSES) -m 'not matrix' $(PYTEST_ARGS)
 
 matrices: $(VENV)/.dev ## half of the scenes on servers and frameworks; deployments from the wheel
@@ -80,6 +80,9 @@ $(FOREIGN)/.ready: tests/foreign/requirements.txt pyproject.toml
 
 foreign: $(VENV)/.dev $(FOREIGN)/.ready ## Starlette's and Flask's own tests, and httpbin, with capture and without
 	SPANTAP_FOREIGN=$(FOREIGN) $(BIN)/pytest -rP tests/foreign $(PYTEST_ARGS)
+
+services: ## PostgreSQL, MariaDB and Redis for the tests, until Ctrl-C; prints what to tell them
+	PYTHONPATH=tests $(PYTHON) -m services
 
 soak: $(VENV)/.dev ## random traffic for SECONDS (60), then the ledger
 	$(BIN)/python benchmarks/soak.py --seconds $(SECONDS)

@@ -1,4 +1,4 @@
-"""How Hypothesis runs here, and what one test must not leave to the next."""
+"""How Hypothesis runs here, the servers tests may ask for, and what none must leave to the next."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ settings.register_profile(
     derandomize=os.environ.get("CI") == "true",
 )
 settings.load_profile("spantap")
+
+pytest_plugins = ["services.fixtures"]
 
 
 @pytest.fixture(autouse=True)

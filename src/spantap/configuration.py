@@ -14,7 +14,7 @@ from spantap.export.sink import ProcessReport
 from spantap.guard import logger
 from spantap.hash_key import FetchedKey, hasher_of
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import hooks, standard
+from spantap.otel import hooks, own_metrics, standard
 from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.hooks import Hooks
@@ -42,19 +42,17 @@ class Handle:
     Attributes:
         settings: what it runs with.
         loaded: the same, with the source of each.
+        tap: what doors open sessions with; for writing a door of your own.
     """
 
     def __init__(self, loaded: Loaded, tap: Tap, budget: Budget, fetched: FetchedKey | None = None) -> None:
         self.settings = loaded.settings
         self.loaded = loaded
-        self._tap = tap
+        self.tap = tap
         self._budget = budget
         self._fetched = fetched
-
-    @property
-    def tap(self) -> Tap:
-        """What doors open sessions with; for writing a door of your own."""
-        return self._tap
+        if own_metrics.wanted():
+            own_metrics.observe(own_metrics.Source(lambda: tap.counts, lambda: tap.processor.queues, budget))
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Send everything captured up to now.
@@ -65,7 +63,7 @@ class Handle:
         Returns:
             Whether everything was sent, or counted as lost, within the time.
         """
-        return self._tap.flush(timeout)
+        return self.tap.flush(timeout)
 
     def shutdown(self, timeout: float = 10.0) -> bool:
         """Send everything, then stop capturing for good; `configure` may be called anew.
@@ -81,32 +79,33 @@ class Handle:
             if _handle is self:
                 _handle = None
         ending.forget(self.deliver)
+        own_metrics.forget()
         if self._fetched is not None:
             self._fetched.stop()
-        return self._tap.shutdown(timeout)
+        return self.tap.shutdown(timeout)
 
     def deliver(self) -> None:
         """The process is ending: send what is queued, 5 seconds at most, less if that failed just now."""
-        if self._tap.bound:
-            self._tap.wait_for_open(_OPEN_SECONDS)
-            self._tap.processor.settle_open()
-            if not self._tap.flush(1.0 if self._tap.gave_up_lately else _EXIT_SECONDS):
-                for queue in self._tap.processor.queues:
+        if self.tap.bound:
+            self.tap.wait_for_open(_OPEN_SECONDS)
+            self.tap.processor.settle_open()
+            if not self.tap.flush(1.0 if self.tap.gave_up_lately else _EXIT_SECONDS):
+                for queue in self.tap.processor.queues:
                     queue.tell_what_waits()
 
     def report(self) -> ProcessReport:
         """What this process says of itself in its store, for `spantap doctor`."""
-        return reporting.about_process(self.loaded, self.stats(), self._tap.tracing)
+        return reporting.about_process(self.loaded, self.stats(), self.tap.tracing)
 
     def stats(self) -> Stats:
         """The counts as of now."""
-        counts = dict(self._tap.counts)
+        counts = dict(self.tap.counts)
         return Stats(
             captured=counts.pop("captured", 0),
             not_kept=counts,
-            destinations={queue.name: queue.stats() for queue in self._tap.processor.queues},
+            destinations={queue.name: queue.stats() for queue in self.tap.processor.queues},
             queued_bytes=self._budget.used,
-            hooks=dict(self._tap.hooks.stats),
+            hooks=dict(self.tap.hooks.stats),
         )
 
 

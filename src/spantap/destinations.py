@@ -14,6 +14,7 @@ from spantap.export.files import why_not_writable
 from spantap.export.http import HTTPSink
 from spantap.export.jsonl import JSONLSink
 from spantap.export.memory import MemorySink
+from spantap.export.redis import RedisSink
 from spantap.export.sink import ProcessReport, Sink, policy_of
 from spantap.export.sqlite import SQLiteSink
 from spantap.export.websocket import WebSocketSink
@@ -31,11 +32,14 @@ from spantap.policy.policies import PolicyFor
 from spantap.settings import PREFIX, Loaded, Settings, load
 
 # The destinations of ours, switched on or not.
-_OURS: Final = frozenset(
-    {"otlp", *(each.name for each in (SQLiteSink, JSONLSink, MemorySink, HTTPSink, WebSocketSink))}
-)
+_SINKS: Final = (SQLiteSink, JSONLSink, MemorySink, HTTPSink, WebSocketSink, RedisSink)
+_OURS: Final = frozenset({"otlp", *(each.name for each in _SINKS)})
 # Exporters of ours that need to be told where to send -> the setting that says so.
-_REMOTE: Final = {"spantap_http": "HTTP_ENDPOINT", "spantap_websocket": "WEBSOCKET_ENDPOINT"}
+_REMOTE: Final = {
+    "spantap_http": "HTTP_ENDPOINT",
+    "spantap_websocket": "WEBSOCKET_ENDPOINT",
+    "spantap_redis": "REDIS_URL",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,13 @@ def _remote(wanted: Settings) -> list[Sink]:
         sinks.append(_http(wanted, wanted.http_endpoint))
     if wanted.websocket_endpoint is not None:
         sinks.append(_websocket(wanted, wanted.websocket_endpoint))
+    if wanted.redis_url is not None:
+        sinks.append(_redis(wanted, wanted.redis_url))
     return sinks
+
+
+def _redis(wanted: Settings, address: Address) -> RedisSink:
+    return RedisSink(address, stream=wanted.redis_stream, maxlen=wanted.redis_maxlen)
 
 
 def _websocket(wanted: Settings, address: Address) -> WebSocketSink:
@@ -251,6 +261,22 @@ class WebSocketExporter(exporters.Named):
             super().__init__(
                 _websocket(wanted, wanted.websocket_endpoint),
                 policy=policies.named(wanted.policies, WebSocketSink.name),
+            )
+
+
+class RedisExporter(exporters.Named):
+    """``OTEL_TRACES_EXPORTER=spantap_redis`` in somebody else's pipeline; see `HTTPExporter`."""
+
+    def __init__(self) -> None:
+        """Raises:
+        ConfigurationError: the settings are wrong, or name no ``REDIS_URL``.
+        """
+        wanted = load({}, os.environ, hooks=False)
+        if wanted.redis_url is None:
+            _has_addresses(["spantap_redis"], [])
+        else:
+            super().__init__(
+                _redis(wanted, wanted.redis_url), policy=policies.named(wanted.policies, RedisSink.name)
             )
 
 

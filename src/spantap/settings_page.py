@@ -74,9 +74,9 @@ STANDARD: Final = (
         ("OTEL_TRACES_EXPORTER",),
         (
             "Where it goes: a list of exporters (`otlp`, `console`, `spantap_sqlite`, `spantap_jsonl`, "
-            "`spantap_memory`, `spantap_http`, `spantap_websocket`, any installed), or `none`. Not set: OTLP "
-            "if there is an endpoint, and the paths and endpoints that are set. The memory is read in the "
-            "process itself: `MemorySink.of_process().read()`."
+            "`spantap_memory`, `spantap_http`, `spantap_websocket`, `spantap_redis`, any installed), or "
+            "`none`. Not set: OTLP if there is an endpoint, and the paths and endpoints that are set. The "
+            "memory is read in the process itself: `MemorySink.of_process().read()`."
         ),
     ),
     (
@@ -186,6 +186,10 @@ STANDARD: Final = (
     (
         ("OTEL_METRICS_EXPORTER", "OTEL_LOGS_EXPORTER"),
         "As the SDK reads them under our configurator; not set, no metrics and no logs are sent.",
+    ),
+    (
+        ("OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED",),
+        "`true`: what was captured, delivered, dropped and queued are metrics, too; docs/destinations.md.",
     ),
     (
         ("OTEL_CONFIG_FILE",),

@@ -15,10 +15,12 @@ from spantap.export.address import Address
 from spantap.export.packing import COMPRESSIONS, packer
 from spantap.model import Problem, did_you_mean
 from spantap.settings_redaction import Secret
+from spantap.settings_redis import RedisSettings
 from spantap.settings_row import Kind, row
 
 # What a setting has no effect without.
-_NEEDS: Final = {"http_": "http_endpoint", "websocket_": "websocket_endpoint"}
+_NEEDS: Final = {"http_": "http_endpoint", "websocket_": "websocket_endpoint", "redis_": "redis_url"}
+_KNOW_CLIENTS: Final = ("http_endpoint", "websocket_endpoint")
 _TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
@@ -158,7 +160,7 @@ _FLAGS: Final = {
 
 
 @dataclass(frozen=True)
-class RemoteSettings:
+class RemoteSettings(RedisSettings):
     """The rows of remote destinations; `spantap.settings.Settings` has them all."""
 
     http_endpoint: Address | None = row(
@@ -237,8 +239,8 @@ def problems(values: Mapping[str, Any], given_as: Mapping[str, str]) -> Iterator
         for prefix, needed in _NEEDS.items():
             if name.startswith(prefix) and needed not in given_as:
                 yield Problem(given, "***", f"has no effect without {needed.upper()}: set that too")
-    if "client_id" in given_as and not set(_NEEDS.values()) & given_as.keys():
-        needed = " or ".join(each.upper() for each in _NEEDS.values())
+    if "client_id" in given_as and not set(_KNOW_CLIENTS) & given_as.keys():
+        needed = " or ".join(each.upper() for each in _KNOW_CLIENTS)
         yield Problem(given_as["client_id"], "***", f"has no effect without {needed}: set that too")
     for prefix, endpoint in _NEEDS.items():
         address, key = values.get(endpoint), f"{prefix}client_key"

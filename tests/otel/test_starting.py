@@ -99,9 +99,7 @@ def test_ids_flags_and_state_are_those_of_the_sdk(sampler: Sampler, random: bool
         if parent is not None:
             around = trace.set_span_in_context(NonRecordingSpan(parent), around)
         span = theirs.start_span("GET", around, SpanKind.SERVER)
-        context = ours.context(parent)
-        assert context == span.get_span_context()
-        assert context.trace_flags.sampled == span.is_recording()
+        assert ours.context(parent) == (span.get_span_context(), span.is_recording())
 
 
 def test_a_recorded_span_is_made_of_what_the_sdk_makes_it_of() -> None:
@@ -112,9 +110,12 @@ def test_a_recorded_span_is_made_of_what_the_sdk_makes_it_of() -> None:
         around = trace.set_span_in_context(NonRecordingSpan(parent), Context()) if parent else Context()
         model = theirs.start_span("GET", around, SpanKind.SERVER, start_time=start().start)
         assert isinstance(model, ReadableSpan)
-        context = ours.context(parent)
+        context, _ = ours.context(parent)
         assert context is not None
         span, other = (ours.recorded("GET", context, parent, start()) for _ in range(2))
+        for each in (span, other):
+            assert each.nothing_listed
+            assert (each.events, each.links, each.nothing_listed) == ((), (), False)
         assert vars(span).keys() == vars(model).keys()
         mine, its = vars(span), vars(model)
         own = {"_lock", "_attributes", "_events", "_links", "_sampler", "_span_processor", "_limits"}
@@ -161,6 +162,6 @@ def test_a_tracer_that_is_switched_off_begins_nothing() -> None:
     """Also when that is done while the process runs."""
     of = tracer(ALWAYS_ON)
     ours = starter(of)
-    assert ours.context(None) is not None
+    assert ours.context(None)[0] is not None
     of._set_tracer_config(_TracerConfig(is_enabled=False))
-    assert ours.context(None) is None
+    assert ours.context(None) == (None, False)

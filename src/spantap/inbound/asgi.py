@@ -60,9 +60,15 @@ class ASGIDoor:
         """Serve one connection."""
         kind = scope["type"]
         if kind == "http":
+            passage = None
             if SESSION not in scope:
-                send = self._hiding(send)
-            passage = self._open(scope)
+                try:
+                    tap = self._tap()
+                    if tap.hidden_headers:
+                        send = hiding_send(send, tap.hidden_headers)
+                    passage = self._open(scope, tap)
+                except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+                    report("opening a request", error)
             if isinstance(passage, Session):
                 await _Exchange(passage, scope, receive, send).run(self.app)
                 return
@@ -77,37 +83,18 @@ class ASGIDoor:
             send = self._flushing(send)
         await self.app(scope, receive, send)
 
-    def _hiding(self, send: Send) -> Send:
-        try:
-            names = self._tap().hidden_headers
-        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
-            report("opening a request", error)
-            return send
-        return hiding_send(send, names) if names else send
-
-    def _open(self, scope: Scope) -> Passage | None:
-        if SESSION in scope or "headers" not in scope:
-            return None  # without headers it comes from no server: somebody made it by hand
-        try:
-            if self._excluded is not None and self._excluded.url_disabled(_url(scope)):
-                return None
-            if not isinstance(scope["headers"], (list, tuple)):
-                # An iterable may be good for one reading only, and the app needs it.
-                scope["headers"] = list(scope["headers"])
-            tap = self._tap()
-            fields = tap.propagation_fields
-            names = [name for name, _ in scope["headers"]]
-            propagated = not fields or not _octets(fields).isdisjoint(names)
-            passage = tap.open(
-                scope["method"],
-                _observe,
-                scope,
-                asgi_getter,
-                propagated=propagated,
-            )
-        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
-            report("opening a request", error)
+    def _open(self, scope: Scope, tap: Tap) -> Passage | None:
+        if "headers" not in scope:
+            return None  # it comes from no server: somebody made it by hand
+        if self._excluded is not None and self._excluded.url_disabled(_url(scope)):
             return None
+        headers = scope["headers"]
+        if not isinstance(headers, (list, tuple)):
+            # An iterable may be good for one reading only, and the app needs it.
+            headers = scope["headers"] = list(headers)
+        fields = tap.tracing.propagation_fields
+        propagated = not fields or not _octets(fields).isdisjoint([name for name, _ in headers])
+        passage = tap.open(scope["method"], _observe, scope, asgi_getter, propagated=propagated)
         if passage is None:
             return None
         session = passage if isinstance(passage, Session) else None

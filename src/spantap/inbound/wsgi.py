@@ -30,8 +30,6 @@ Write = Callable[[bytes], object]
 StartResponse = Callable[..., Write]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# In the environ: this request has passed a door already, which looks at it or (None) does not.
-
 
 class WSGIDoor:
     """Wraps a WSGI app. One object serves all requests; each request has its own `_Exchange`.
@@ -52,50 +50,34 @@ class WSGIDoor:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
+        passage = None
         if SESSION not in environ:
-            start_response = self._hiding(start_response)
-        passage = self._open(environ)
+            try:
+                tap = self._tap()
+                if tap.hidden_headers:
+                    start_response = hiding_start_response(start_response, tap.hidden_headers)
+                passage = self._open(environ, tap)
+            except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+                report("opening a request", error)
         if passage is None:
             return self.app(environ, start_response)
         if isinstance(passage, Session):
             return _Exchange(passage, environ, start_response).run(self.app)
         return pass_through(passage, self.app, environ, start_response)
 
-    def _hiding(self, start_response: StartResponse) -> StartResponse:
-        try:
-            names = self._tap().hidden_headers
-        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
-            report("opening a request", error)
-            return start_response
-        return hiding_start_response(start_response, names) if names else start_response
-
-    def _open(self, environ: Environ) -> Passage | None:
-        if SESSION in environ:
+    def _open(self, environ: Environ, tap: Tap) -> Passage | None:
+        if self._excluded is not None and self._excluded.url_disabled(_url(environ)):
             return None
-        try:
-            if self._excluded is not None and self._excluded.url_disabled(_url(environ)):
-                return None
-            tap = self._tap()
-            fields = tap.propagation_fields
-            propagated = not fields or not environ.keys().isdisjoint(_environ_keys(fields))
-            passage = tap.open(
-                environ["REQUEST_METHOD"],
-                _observe,
-                environ,
-                wsgi_getter,
-                propagated=propagated,
-            )
-            if isinstance(passage, Session):
-                environ[SESSION] = passage
-                if passage.captured and "wsgi.input" in environ:
-                    environ["wsgi.input"] = tee_input(
-                        environ["wsgi.input"], passage.request, _content_length(environ)
-                    )
-            elif passage is not None:
-                environ[SESSION] = None
-        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
-            report("opening a request", error)
-            return None
+        fields = tap.tracing.propagation_fields
+        propagated = not fields or not environ.keys().isdisjoint(_environ_keys(fields))
+        passage = tap.open(environ["REQUEST_METHOD"], _observe, environ, wsgi_getter, propagated=propagated)
+        if isinstance(passage, Session):
+            environ[SESSION] = passage
+            if passage.captured and "wsgi.input" in environ:
+                body = environ["wsgi.input"]
+                environ["wsgi.input"] = tee_input(body, passage.request, _content_length(environ))
+        elif passage is not None:
+            environ[SESSION] = None
         return passage
 
 

@@ -32,6 +32,16 @@ class Headers(Mapping[str, tuple[str, ...]]):
         headers._values = {name: tuple(each) for name, each in values.items()}
         return headers
 
+    @classmethod
+    def of_lower(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
+        """Headers from field lines whose names are lower-case already."""
+        grouped: dict[str, tuple[str, ...]] = {}
+        for name, value in pairs:
+            grouped[name] = (*grouped[name], value) if name in grouped else (value,)
+        headers = cls()
+        headers._values = grouped
+        return headers
+
     def __getitem__(self, name: str) -> tuple[str, ...]:
         return self._values[name.lower()]
 

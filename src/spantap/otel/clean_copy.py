@@ -21,6 +21,7 @@ from spantap.codec.attributes import encode
 from spantap.model import Exchange
 from spantap.otel.exporter import CleanEvent, CleanLink, CleanSpan, ExchangeAttributes, ExchangeSpan
 from spantap.otel.late import late_attributes
+from spantap.otel.starting import ServerSpan
 from spantap.otel.who import who_hidden
 from spantap.policy.redact import MASK, Redactor, Tally
 
@@ -73,9 +74,11 @@ class SpanCleaner:
                 for name, value in (span.attributes or {}).items()
                 if name not in encoded and not name.startswith(_HEADERS)
             }
+        elif type(span) is ServerSpan and span.nothing_listed and _says_no_more(span, exchange):
+            return self._stamped(span, exchange, theirs, tally)
         hidden = who_hidden(span.kind, theirs, self._redactor, tally)
         events, links = span.events, span.links  # the SDK makes new tuples of them each time
-        more = events or links or not _says_no_more(span, theirs, exchange)
+        more = events or links or not _says_no_more(span, exchange) or not _only_the_agent(theirs, exchange)
         if more and not self._is_clean(span, theirs, tally):
             theirs = _without(self._attributes(theirs, tally), hidden)
             copy = self._cleaned(ExchangeSpan, span, ExchangeAttributes(exchange, theirs), tally)
@@ -90,6 +93,21 @@ class SpanCleaner:
                 context=self._context(span.context, tally),
                 resource=self._resource_of(span),
             )
+        copy.exchange, copy.others = exchange, theirs
+        return copy
+
+    def _stamped(
+        self, span: ServerSpan, exchange: Exchange, theirs: Mapping[str, Any], tally: Tally
+    ) -> ExchangeSpan:
+        """The copy of a span of ours on which nobody has written: all it says comes from its exchange."""
+        theirs = _without(theirs, who_hidden(span.kind, theirs, self._redactor, tally))
+        copy: ExchangeSpan = object.__new__(ExchangeSpan)
+        parts = vars(copy)
+        parts.update(vars(span))
+        parts["_attributes"] = ExchangeAttributes(exchange, theirs)
+        parts["_events"] = parts["_links"] = ()
+        parts["_context"] = self._context(span.context, tally)
+        parts["_resource"] = self._resource_of(span)
         copy.exchange, copy.others = exchange, theirs
         return copy
 
@@ -241,15 +259,16 @@ def _trace_state(context: SpanContext | None) -> list[str]:
     return [f"{key}={value}" for key, value in context.trace_state.items()]
 
 
-def _says_no_more(span: ReadableSpan, theirs: Mapping[str, Any], exchange: Exchange) -> bool:
-    """Whether the rest of a span without events is what its exchange, which is clean, says as well."""
-    request = exchange.request
+def _says_no_more(span: ReadableSpan, exchange: Exchange) -> bool:
+    """Whether name and status of a span are what its exchange, which is clean, says as well."""
+    method = exchange.request.method
+    return span.name in (method, f"{method} {exchange.route}") and not span.status.description
+
+
+def _only_the_agent(theirs: Mapping[str, Any], exchange: Exchange) -> bool:
+    """Whether attributes say nothing but the user agent, and that as the exchange does."""
     agent = (theirs.get(USER_AGENT_ORIGINAL),)
-    return (
-        (not theirs or (len(theirs) == 1 and request.headers.get("user-agent") == agent))
-        and span.name in (request.method, f"{request.method} {exchange.route}")
-        and not span.status.description
-    )
+    return not theirs or (len(theirs) == 1 and exchange.request.headers.get("user-agent") == agent)
 
 
 def _copied(

@@ -77,7 +77,8 @@ class PassageWithCurrent(Passage):
 
     def enter(self) -> tuple[Token[Current], Any]:
         """Make span and `current()` those of this request; what `leave` is to be given."""
-        return CURRENT.set(self._current), super().enter()
+        context = self._context
+        return CURRENT.set(self._current), None if context is None else _CONTEXT.set(context)
 
     def leave(self, token: tuple[Token[Current], Any]) -> None:
         """Undo `enter`."""

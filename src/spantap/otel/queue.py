@@ -54,6 +54,7 @@ class DeliveryQueue:
 
     Attributes:
         name: the destination's name, for stats and logs.
+        capacity: spans it may hold.
     """
 
     def __init__(self, name: str, open_delivery: Callable[[], Delivery], batching: Batching) -> None:
@@ -65,6 +66,7 @@ class DeliveryQueue:
         self.name = name
         self._open_delivery = open_delivery
         self._batching = batching
+        self.capacity = batching.max_queued
         self._reset()
         _queues.add(self)
 
@@ -77,9 +79,7 @@ class DeliveryQueue:
         self._flush_wanted = False
         self._settle_wanted = False
         self._closed = False
-        self._captured = 0
-        self._left_out = 0
-        self._exported = 0
+        self._captured = self._exported = self._left_out = 0
         self._dropped: Counter[str] = Counter()
         self._lightened: Counter[str] = Counter()
         self._tries = Tries(self.name)

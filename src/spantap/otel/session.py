@@ -34,7 +34,8 @@ from spantap.policy.redact import Tally
 if TYPE_CHECKING:
     from spantap.otel.tap import Tap
 
-SESSION: Final = "spantap.session"  # the request's session, in its scope or environ
+# In the scope or environ: this request has passed a door already, which looks at it or (None) does not.
+SESSION: Final = "spantap.session"
 _AT_ONCE: Final = 64 * 1024  # so many bytes are finished where the request ran
 
 
@@ -106,9 +107,8 @@ class Session(PassageWithCurrent):
         self._late = late_of(span)
         self._parent = parent
         self._enriches = tap.enriches(span, owned=owned)
-        limits = tap.limits
-        self.request = BodyRecorder(limits.collect_request if captured else 0)
-        self.response = BodyRecorder(limits.collect_response if captured else 0)
+        self.request = BodyRecorder(tap.collect_request if captured else 0)
+        self.response = BodyRecorder(tap.collect_response if captured else 0)
         self._lock = threading.RLock()  # reentrant: a signal handler may come in between
         self._outcome: Outcome | None = None
         self._early: Outcome | None = None
@@ -175,7 +175,7 @@ class Session(PassageWithCurrent):
         if self._done:
             return
         self._done = True
-        seen, limits = self.seen, self._tap.limits
+        seen, tap = self.seen, self._tap
         seen.end = seen.end or time.time_ns()
         if seen.incomplete is None:
             seen.incomplete = incomplete
@@ -184,15 +184,15 @@ class Session(PassageWithCurrent):
             self._write_early()
         self._current.close()
         held = (
-            min(self.request.size, limits.collect_request)
-            + min(self.response.size, limits.collect_response)
+            min(self.request.size, tap.collect_request)
+            + min(self.response.size, tap.collect_response)
             + len(seen.path)
             + len(seen.query)
             + len(seen.error_message or "")
             + len(self._stacktrace or "")
         )
         if held > _AT_ONCE:
-            self._tap.finisher.run(self._completion())
+            tap.finisher.run(self._completion())
         else:
             self._completion()()
 

@@ -44,11 +44,24 @@ _FIXED: Final = frozenset({
     "_start_time", "_end_time", "_resource", "_status", "_sampler", "_trace_config", "_record_exception",
     "_set_status_on_exception", "_span_processor", "_limits", "_record_end_metrics",
 })  # fmt: skip
-_OWN: Final = frozenset({"_lock", "_attributes", "_events", "_links"})
+_LISTS: Final = frozenset({"_events", "_links"})
+_OWN: Final = frozenset({"_lock", "_attributes", *_LISTS})
 
 
 class ServerSpan(Span):
-    """A span the SDK knows how to use and to end."""
+    """A span the SDK knows how to use and to end; lists of events and links, which few have, come late."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Lists nobody has asked for yet."""
+        if name not in _LISTS:
+            raise AttributeError(name, name=name, obj=self)
+        # Whoever is first, without a lock.
+        return vars(self).setdefault(name, BoundedList(getattr(self._limits, f"max{name}")))
+
+    @property
+    def nothing_listed(self) -> bool:
+        """Whether nobody has added an event or a link, not even one that was lost to a limit."""
+        return vars(self).keys().isdisjoint(_LISTS)
 
     def _readable_span(self) -> ReadableSpan:
         """What processors get when it ends: itself. Only ours does, and that makes a copy."""
@@ -58,7 +71,7 @@ class ServerSpan(Span):
 class Starter:
     """Begins SERVER spans as one tracer does. Thread-safe."""
 
-    __slots__ = ("_decide", "_events", "_ids", "_links", "_made_of", "_most", "_random", "_tracer")
+    __slots__ = ("_decide", "_made_of", "_most", "_random", "_span_id", "_trace_id", "_tracer")
 
     def __init__(self, tracer: Tracer, decide: Decide, model: ServerSpan, most: int | None) -> None:
         """Args:
@@ -68,30 +81,28 @@ class Starter:
         most: attributes a span may have.
         """
         self._tracer = tracer
-        self._ids = tracer.id_generator
-        self._random = _RANDOM if self._ids.is_trace_id_random() else 0
+        ids = tracer.id_generator
+        self._span_id, self._trace_id = ids.generate_span_id, ids.generate_trace_id
+        self._random = _RANDOM if ids.is_trace_id_random() else 0
         self._decide = decide
         self._most = most
         self._made_of = {name: part for name, part in vars(model).items() if name in _FIXED}
-        limits = tracer._span_limits
-        self._events, self._links = limits.max_events, limits.max_links
 
-    def context(self, parent: SpanContext | None) -> SpanContext | None:
-        """That of a new span, sampled if it is to be recorded; None when the tracer is switched off.
+    def context(self, parent: SpanContext | None) -> tuple[SpanContext | None, bool]:
+        """That of a new span, None when the tracer is switched off; and whether it is to be recorded.
 
         Args:
             parent: the context of a valid parent, or None for a root.
         """
-        ids = self._ids
         if not self._tracer._tracer_config.is_enabled:
-            return None
+            return None, False
         if parent is None:
-            trace_id, state, random = ids.generate_trace_id(), None, self._random
+            trace_id, state, random = self._trace_id(), None, self._random
         else:
             trace_id, state = parent.trace_id, parent.trace_state
             random = parent.trace_flags & _RANDOM
-        flags = _FLAGS[self._decide(parent, trace_id) | random]
-        return SpanContext(trace_id, ids.generate_span_id(), False, flags, state)
+        sampled = self._decide(parent, trace_id)
+        return SpanContext(trace_id, self._span_id(), False, _FLAGS[sampled | random], state), sampled
 
     def recorded(
         self, name: str, context: SpanContext, parent: SpanContext | None, start: StartAttributes
@@ -107,8 +118,6 @@ class Starter:
         parts["_resource"] = self._tracer.resource  # another one after a fork
         parts["_lock"] = threading.Lock()
         parts["_attributes"] = LateAttributes(start, self._most)
-        parts["_events"] = BoundedList(self._events)
-        parts["_links"] = BoundedList(self._links)
         return span
 
 

@@ -9,7 +9,7 @@ import weakref
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry import propagate, trace
 from opentelemetry.context import Context
@@ -40,6 +40,10 @@ from spantap.policy.destination import DestinationPolicy
 from spantap.policy.identify import Identifier, IdentityOptions
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.select import Selection
+
+# Where a context has its span: `set_span_in_context` takes three calls for one entry.
+(_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
+_SAMPLED: Final = TraceFlags.SAMPLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,17 @@ class Tap:
     """Opens sessions. Thread-safe; nothing is started before the first one of a process.
 
     Attributes:
-        pipeline, processor, limits, unsampled, finisher: what sessions work with.
+        pipeline, processor, unsampled, finisher: what sessions work with.
+        collect_request, collect_response: bytes of a body a session holds at most.
         selection: which requests are captured.
         identifier: finds who is behind a request.
         hidden_headers: lower-case names of response headers that are kept from the client.
         data_attribute, data_key, hooks, live_policy: see `TapOptions`.
         instruments: what the app's own numbers are recorded with, too; None: nothing.
+        tracing: what we trace with; bound to the provider in force when first asked for.
     """
+
+    tracing: Tracing
 
     def __init__(
         self,
@@ -98,7 +106,8 @@ class Tap:
         self.selection = selection
         self.pipeline = pipeline
         self.processor = processor
-        self.limits = options.limits
+        self.collect_request = options.limits.collect_request
+        self.collect_response = options.limits.collect_response
         self.unsampled = options.unsampled
         self.finisher = Finisher()
         self.identifier = Identifier(options.identity)
@@ -113,7 +122,6 @@ class Tap:
         self._session = HookedSession if options.hooks else Session
         self._options = options
         self._budget = budget
-        self._tracing: Tracing | None = None
         self._counts: Counter[str] = Counter()
         self._open = 0
         # Reentrant: a signal handler that ends the process may come in the middle of our own work.
@@ -129,16 +137,14 @@ class Tap:
             return False
         return not self.tracing.own or not (owned or self.processor.observes(span))
 
-    @property
-    def tracing(self) -> Tracing:
-        """What we trace with; bound to the provider in force when first asked for."""
-        tracing = self._tracing
-        if tracing is None:
-            with self._bind_lock:
-                tracing = self._tracing
-                if tracing is None:
-                    tracing = self._bound(bind(self.processor, self._options.tracer_provider))
-        return tracing
+    def __getattr__(self, name: str) -> Any:
+        """`tracing`, when it is first asked for; from then on it is an attribute like any other."""
+        if name != "tracing":
+            raise AttributeError(name, name=name, obj=self)
+        with self._bind_lock:
+            if self.bound:
+                return self.tracing
+            return self._bind(bind(self.processor, self._options.tracer_provider))
 
     def adopt(self, provider: trace.TracerProvider, *, own: bool) -> None:
         """Bind to this provider now, unless a request was faster.
@@ -148,26 +154,21 @@ class Tap:
             own: it exports nothing by itself, so that all export is ours.
         """
         with self._bind_lock:
-            if self._tracing is None:
-                self._bound(replace(bind(self.processor, provider), own=own))
+            if not self.bound:
+                self._bind(replace(bind(self.processor, provider), own=own))
 
-    def _bound(self, tracing: Tracing) -> Tracing:
+    def _bind(self, tracing: Tracing) -> Tracing:
         if not tracing.own:
             tracing = replace(tracing, starter=None)  # its spans are for others as well
             self.processor.leave_spans_to_the_app()
         logger.debug("tracing with a provider of %s", "spantap's own" if tracing.own else "the app's")
-        self._tracing = tracing
+        self.tracing = tracing
         return tracing
 
     @property
     def bound(self) -> bool:
         """Whether a request has been seen, so that the provider is settled."""
-        return self._tracing is not None
-
-    @property
-    def propagation_fields(self) -> frozenset[str]:
-        """Lower-case names of the headers that carry trace context; empty when any might."""
-        return self.tracing.propagation_fields
+        return "tracing" in vars(self)
 
     @property
     def resource(self) -> Resource:
@@ -224,8 +225,8 @@ class Tap:
         span = self._started(method, context, parent, attributes)
         if span is None:
             return None
-        inside = trace.set_span_in_context(span, context)
-        if not span.is_recording():
+        inside = Context({**context, _SPAN: span})
+        if type(span) is NonRecordingSpan or not span.is_recording():
             reason = self._why_unrecorded(span, attributes)
             if reason is not None:
                 with self._count_lock:
@@ -241,17 +242,17 @@ class Tap:
         self, method: str, context: Context, parent: SpanContext | None, attributes: StartAttributes
     ) -> Span | None:
         """A span of ours; None when tracing is switched off."""
-        tracing = self._tracing or self.tracing
+        tracing = self.tracing
         starter = tracing.starter
         if starter is None or not self.processor.alone(tracing.provider):
             span = tracing.tracer.start_span(
                 self.method_name(method), context, SpanKind.SERVER, attributes, start_time=attributes.start
             )
             return span if span.get_span_context().is_valid else None
-        made = starter.context(parent)
+        made, sampled = starter.context(parent)
         if made is None:
             return None
-        if not made.trace_flags & TraceFlags.SAMPLED:
+        if not sampled:
             return NonRecordingSpan(made)
         return starter.recorded(self.method_name(method), made, parent, attributes)
 
@@ -267,7 +268,7 @@ class Tap:
 
     def _why_unrecorded(self, span: Span, attributes: StartAttributes) -> str | None:
         """Why nothing is kept of a request whose span is not recorded; None when something is."""
-        if not (self.processor.takes_unsampled or span.get_span_context().trace_flags.sampled):
+        if not self.processor.takes_unsampled and not span.get_span_context().trace_flags & _SAMPLED:
             return "unsampled"
         seen = attributes.seen
         return None if self.selection.wants_request(seen) else "not_selected"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -15,6 +16,7 @@ from spantap.policy.redact import Redactor, Tally
 from spantap.policy.withheld import Withheld
 
 _MARGIN: Final = 4096
+_LONGEST: Final = 100  # characters of a Content-Type that is remembered
 
 _TEXTUAL: Final = frozenset({
     "application/x-www-form-urlencoded", "application/javascript", "application/x-javascript",
@@ -92,14 +94,13 @@ def _clean_text(
     if limits.max_bytes <= 0:
         raise Withheld("switched-off")
     header = content_type or ""
-    media_type = header.partition(";")[0].strip().lower()
+    media_type, charset, textual = (_media if len(header) <= _LONGEST else _media.__wrapped__)(header)
     if media_type == "multipart/form-data":
         form = multipart.form_of(collected, header, content_encoding, limits.collect_bytes)
         text = multipart.shown(form, redactor, tally)
         return _Clean(redactor.echoes(text, tally, cut=form.cut), form.cut)
-    found = CHARSET.search(header) if ";" in header else None
-    charset = found[1] if found else None
-    _require_text(media_type, has_charset=charset is not None)
+    if not textual:
+        raise Withheld("multipart" if media_type.startswith("multipart/") else "binary")
     cut = not collected.whole or len(collected.data) < collected.size
     data, cut = decoded(collected.data, content_encoding, limits.collect_bytes, cut=cut)
     is_json = media_type.endswith(("/json", "+json"))
@@ -115,15 +116,23 @@ def _clean_text(
     return _Clean(clean, cut)
 
 
-def _require_text(media_type: str, *, has_charset: bool) -> None:
-    if media_type.startswith("multipart/"):
-        raise Withheld("multipart")
-    textual = (
+class _Media(NamedTuple):
+    """What a Content-Type says."""
+
+    media_type: str
+    charset: str | None
+    textual: bool
+
+
+@functools.lru_cache(maxsize=256)
+def _media(header: str) -> _Media:
+    media_type = header.partition(";")[0].strip().lower()
+    found = CHARSET.search(header) if ";" in header else None
+    textual = not media_type.startswith("multipart/") and (
         not media_type
-        or has_charset
+        or found is not None
         or media_type.startswith("text/")
         or media_type.endswith(_TEXTUAL_ENDS)
         or media_type in _TEXTUAL
     )
-    if not textual:
-        raise Withheld("binary")
+    return _Media(media_type, found[1] if found else None, textual)

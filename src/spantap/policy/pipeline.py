@@ -30,7 +30,7 @@ from spantap.model import (
 )
 from spantap.model.exchange import NOBODY
 from spantap.model.observation import NOTHING, Collected
-from spantap.policy.again import without_echoes
+from spantap.policy.again import heard, without_echoes
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.bounds import METADATA_MAX_BYTES, METRICS_MAX, NAME_MAX, named, within
 from spantap.policy.mask import EditableExchange, masked
@@ -41,6 +41,7 @@ from spantap.policy.well_formed import well_formed
 _ROUTES_REMEMBERED = 512
 _NO_PEER = Peer()
 _UNSAID = (None,) * 5
+_LENGTHS = frozenset(map(len, ("content-type", "content-encoding", "content-length")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,11 +283,11 @@ class Pipeline:
         limits = self._options.limits
         most, room = limits.headers, limits.header_bytes
         clean = redactor.header_pairs(pairs, tally, quiet=quiet)
-        if echoes and tally.secrets:
+        if echoes and tally.secrets and heard("\n".join([value for _, value in clean]), redactor, tally):
             clean = [(name, redactor.echoes(value, tally)) for name, value in clean]
         together = "".join(itertools.chain.from_iterable(clean))
         if together.isascii() and len(clean) <= most and len(together) <= room:
-            return Headers(clean), 0
+            return Headers.of_lower(clean), 0
         return within(((well_formed(name), well_formed(value)) for name, value in clean), limits)
 
 
@@ -355,6 +356,8 @@ def _body(
         return Body()
     content_type = content_encoding = content_length = None
     for name, value in headers:
+        if len(name) not in _LENGTHS:
+            continue
         lower = name.lower()
         if lower == "content-type":
             content_type = value

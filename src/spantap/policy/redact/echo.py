@@ -22,6 +22,8 @@ _END: Final = 16
 
 def clean_echoes(text: str, tally: Tally) -> str:
     """Text without the values in `Tally.secrets`; JSON stays JSON, and the same text when there are none."""
+    if _plain(text) and not _any_in(tally.secrets, text):
+        return text  # mostly
     # JSON that spells letters in its own way, perhaps each of them, is read before it is searched.
     read = text.lstrip()[:1] in ("{", "[", '"') and ("\\" in text or "%" in text)
     secrets = _longest_first(tally.secrets)
@@ -42,13 +44,37 @@ def clean_echoes(text: str, tally: Tally) -> str:
 
 def scrub(text: str, tally: Tally) -> str:
     """Free text without the values that were masked elsewhere in the exchange, nor their ends."""
-    for secret in _longest_first(tally.secrets):
+    secrets = tally.secrets
+    if not secrets or (_plain(text) and not _any_in(_pieces(secrets), text)):
+        return text  # mostly
+    for secret in _longest_first(secrets):
         for spelling in (*_spellings(secret, text), repr(secret)[1:-1]):
             if spelling in text:
                 text = text.replace(spelling, MASK)
         if len(secret) > _LONG:
             text = _without_ends(text, secret)
     return text
+
+
+def _plain(text: str) -> bool:
+    """Whether nothing in a text is spelt in another way than it is: `_spellings` knows only one."""
+    return not ("\\" in text or "%" in text or "&" in text or "+" in text)
+
+
+def _any_in(words: Iterable[str], text: str) -> bool:
+    """Whether one of the words stands in a text. A loop, because a generator costs twice as much."""
+    for word in words:  # noqa: SIM110
+        if word in text:
+            return True
+    return False
+
+
+def _pieces(secrets: Iterable[str]) -> Iterable[str]:
+    """What `scrub` looks for: of long values beginning and end, which are in the whole, too."""
+    for secret in secrets:
+        if len(secret) > _LONG:
+            yield secret[-_END:]
+        yield secret[:_END] if len(secret) > _LONG else secret
 
 
 def _longest_first(secrets: Iterable[str]) -> list[str]:

@@ -48,9 +48,7 @@ NEXT_COOKIE = re.compile(r",\s*(?=[^\s=;,]+=)")
 def plain_values(pairs: Iterable[tuple[str, str]], rules: Rules) -> list[str]:
     """The values no rule by name is for."""
     known = rules.header_kinds.get
-    return [
-        value for name, value in pairs if (known(name) or _classified(name.strip().lower(), rules)) is _PLAIN
-    ]
+    return [value for name, value in pairs if (known(name) or _kind(name, rules)) is _PLAIN]
 
 
 def clean_headers(
@@ -82,6 +80,12 @@ def clean_headers(
     if plain and not quiet and looks_sensitive("\n".join(plain), rules):
         lines = [(name, _clean_plain(name, value, rules, tally)) for name, value in lines]
     return lines
+
+
+def _kind(name: str, rules: Rules) -> str:
+    """How the values of a name are treated, in whatever case it is written."""
+    name = name.strip().lower()
+    return rules.header_kinds.get(name) or _classified(name, rules)
 
 
 def _classified(name: str, rules: Rules) -> str:

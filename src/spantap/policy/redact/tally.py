@@ -53,6 +53,9 @@ class Tally:
             value: the raw value; of objects and arrays, the scalars inside are remembered.
         """
         self.counts[rule] = self.counts.get(rule, 0) + 1
+        if type(value) is str:
+            self.remember(value)
+            return
         inside = [value]
         while inside and len(self.secrets) < _MOST:
             each = inside.pop()
