@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from spantap import settings_policies
 from spantap.export.address import Address
 from spantap.export.files import why_not_writable
 from spantap.export.http import HTTPSink
@@ -19,7 +20,7 @@ from spantap.export.sink import ProcessReport, Sink, policy_of
 from spantap.export.sqlite import SQLiteSink
 from spantap.export.websocket import WebSocketSink
 from spantap.guard import logger
-from spantap.model import ConfigurationError, Problem, did_you_mean
+from spantap.model import ConfigurationError, Problem
 from spantap.otel import exporters, otlp, standard
 from spantap.otel.exporter import SinkExporter
 from spantap.otel.limits import WithinLimits
@@ -28,7 +29,7 @@ from spantap.otel.queue import Batching, DeliveryQueue
 from spantap.otel.retry import Delivery
 from spantap.otel.under_policy import UnderPolicy
 from spantap.policy import policies
-from spantap.policy.policies import PolicyFor
+from spantap.policy.presets import PRESETS
 from spantap.settings import PREFIX, Loaded, Settings, load
 
 # The destinations of ours, switched on or not.
@@ -98,7 +99,7 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
     own_bound = wanted.queue_max_items if "queue_max_items" in loaded.sources else None
     batching = standard.batching(own_bound)
     where = chosen(wanted)
-    _are_there(wanted.policies, where)
+    _check(wanted, where)
     made = []
     for sink in where.sinks:
         exporters.serve(sink)
@@ -123,18 +124,15 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
     return made
 
 
-def _are_there(given: Iterable[PolicyFor], where: Chosen) -> None:
-    """A policy is for a destination there is, or for one of ours that is just not switched on here."""
+def _check(wanted: Settings, where: Chosen) -> None:
+    """Policies have to be of destinations there are, or could be, and able to match."""
     there_are = {*_OURS, *(sink.name for sink in where.sinks), *where.others}
+    named = standard.header_names(standard.REQUEST_HEADERS) + standard.header_names(standard.RESPONSE_HEADERS)
+    headers = bool(named) or (wanted.headers and PRESETS[wanted.preset].headers)
     problems = [
-        Problem(
-            f"policies, {each.destination}",
-            repr(each.destination),
-            f"there is no such destination{did_you_mean(each.destination, there_are)}; "
-            f"there are {', '.join(sorted(there_are))}",
-        )
-        for each in given
-        if each.destination not in there_are
+        *settings_policies.for_nobody(wanted.policies, there_are),
+        *settings_policies.twice(wanted.destinations),
+        *(() if headers else settings_policies.without_headers(wanted.policies, wanted.destinations)),
     ]
     if problems:
         raise ConfigurationError(problems)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_redaction, settings_remote
+from spantap import settings_file, settings_policies, settings_redaction, settings_remote
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
@@ -290,6 +290,7 @@ def read(
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
     reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_policies.problems(reader.values, reader.given_as))
     if hooks:
         reader.import_hooks()
     reader.problems.extend(settings_redaction.problems(reader.values, reader.given_as))

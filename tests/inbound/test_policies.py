@@ -31,6 +31,8 @@ from spantap.export.jsonl import JSONLSink
 from spantap.export.memory import MemorySink
 from spantap.export.sqlite import SQLiteSink
 from spantap.model import Exchange
+from spantap.otel import exporters
+from spantap.otel.exporter import SinkExporter
 
 TESTS = Path(__file__).parent.parent
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -400,13 +402,64 @@ def test_a_policy_that_fails(played: Played) -> None:
     assert (first.captured, first.exported, first.dropped, first.left_out) == (2, 1, {"policy_failed": 1}, 1)
 
 
-def test_a_policy_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A policy for a destination there is not, or one that is none, is told at the start."""
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"policies": {"sqllite": {"fields": ["date"]}}}, "no such destination; did you mean sqlite"),
+        ({"policies": "memory: fields=date,dat"}, "policies, memory.fields = 'dat': there is no such field"),
+        (
+            {"headers": False, "policies": "otlp: exclude=user-agent:x"},
+            "of otlp = user-agent: headers",
+        ),
+        (
+            {"preset": "metadata", "policies": "sqlite: fields=date,browser"},
+            "sqlite = browser: headers",
+        ),
+        (
+            {"include": ["status:404"], "exclude": ["status:4xx"]},
+            "include = 'status:404': exclude leaves out",
+        ),
+    ],
+)
+def test_policies_that_cannot_work(
+    settings: dict[str, Any], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot match, or is for nobody, is told at the start."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(spantap.ConfigurationError, match="no such destination; did you mean sqlite"):
-        spantap.configure(policies={"sqllite": {"fields": ["date"]}})
+    with pytest.raises(spantap.ConfigurationError, match=told):
+        spantap.configure(**settings)
+
+
+def test_destinations_that_cannot_work(tmp_path: Path) -> None:
+    """A policy that is none, and one destination with two policies, are told at the start."""
     with pytest.raises(spantap.ConfigurationError, match="policy of odd has to be a DestinationPolicy"):
         spantap.configure(destinations=[Odd()])
+    errors = SQLiteSink(tmp_path / "a.db", policy=DestinationPolicy(on_status_codes=["5xx"]))
+    with pytest.raises(spantap.ConfigurationError, match=r"a\.db: it is there twice, with different"):
+        spantap.configure(destinations=[errors, SQLiteSink(tmp_path / "a.db")])
+
+
+def test_in_somebody_elses_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our exporters by name take their policy from the environment, and say what is wrong with it."""
+    monkeypatch.setenv("OTEL_PYTHON_SPANTAP_POLICIES", "jsonl: only_on_exception; jsonl: fields=path")
+    provider = TracerProvider(shutdown_on_exit=False)
+    exporter = exporters.JSONLExporter(str(tmp_path / "t.jsonl"))
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    own = SinkExporter(memory := MemorySink(policy=DestinationPolicy(skip_on_exception=True)))
+    provider.add_span_processor(SimpleSpanProcessor(own))
+    handle = spantap.configure(destinations=[MemorySink()], tracer_provider=provider, policies={})
+    with served(spantap.instrument_app(flask()), wsgi=True) as port:
+        for each in ("/hello", "/boom"):
+            ask(port, each)
+        handle.tap.wait_for_open(30)
+    handle.shutdown(5)
+
+    (boom,) = JSONLSink(tmp_path / "t.jsonl").read()
+    assert (boom.request.path, boom.request.method, boom.response.status) == ("/boom", "", None)
+    assert paths(memory.read()) == ["/hello"]
+    monkeypatch.setenv("OTEL_PYTHON_SPANTAP_POLICIES", "jsonl: only")
+    with pytest.raises(spantap.ConfigurationError, match=r"POLICIES, jsonl\.only = True: there is no"):
+        exporters.JSONLExporter(str(tmp_path / "t.jsonl"))
 
 
 class Odd(MemorySink):

@@ -16,11 +16,12 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
 from spantap.guard import report
-from spantap.model import Exchange, Headers
+from spantap.model import Exchange, Headers, Identity, Observation
 from spantap.model.exchange import NOBODY
 from spantap.otel.budget import Budget, Parcel
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.exporter import ExchangeSpan
+from spantap.otel.inherited import inherit
 from spantap.otel.queue import DeliveryQueue
 from spantap.otel.shed import STAGES
 from spantap.otel.tracing import SCOPE
@@ -76,6 +77,8 @@ class CaptureProcessor(SpanProcessor):
 
     Attributes:
         takes_unsampled: an exchange of a trace that is not sampled may go somewhere.
+        identity: set by the tap: makes who is behind a request as spans beneath it may show it; None: they
+            do not.
         finish: set by the tap: waits, so many seconds, for exchanges that are just being finished; a
             provider that ends with the process stops us before anybody else hears of the end.
     """
@@ -86,6 +89,7 @@ class CaptureProcessor(SpanProcessor):
         self._cleaner = cleaner
         self._budget = budget
         self._unsampled = unsampled
+        self.identity: Callable[[Observation], Identity] | None = None
         self.finish: Callable[[float], bool] = lambda timeout: True
         self._use(routes)
         self.reset_after_fork()
@@ -116,9 +120,16 @@ class CaptureProcessor(SpanProcessor):
     # The SDK's side ---------------------------------------------------------------------------
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Remember other people's SERVER spans: only of those shall we hear the end."""
+        """Remember other people's SERVER spans: only of those shall we hear the end. Others inherit."""
+        if span.kind is not SpanKind.SERVER:
+            if self.identity is not None:
+                try:
+                    inherit(span, self.identity)
+                except Exception as error:  # noqa: BLE001 - see the class
+                    report("writing who it was on a span", error)
+            return
         scope = span.instrumentation_scope
-        if span.kind is SpanKind.SERVER and (scope is None or scope.name != SCOPE):
+        if scope is None or scope.name != SCOPE:
             self._observed.add(span)
 
     def observes(self, span: object) -> bool:

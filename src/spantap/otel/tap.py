@@ -29,6 +29,7 @@ from spantap.otel.current import CURRENT, NOBODY
 from spantap.otel.finisher import Finisher
 from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
+from spantap.otel.inherited import OVERRULING, allowed
 from spantap.otel.instruments import Instruments
 from spantap.otel.passage import Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
@@ -129,6 +130,8 @@ class Tap:
         self._bind_lock = threading.RLock()
         self._gave_up = 0.0
         processor.finish = self._finished
+        if allowed(self.live_policy) and not options.hooks.any_of(OVERRULING):
+            processor.identity = pipeline.clean_identity
         _taps.add(self)
 
     def enriches(self, span: Span, *, owned: bool) -> bool:

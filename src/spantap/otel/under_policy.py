@@ -16,6 +16,7 @@ from opentelemetry.trace.status import Status
 from spantap.guard import report
 from spantap.model import Exchange
 from spantap.otel.exporter import CleanSpan, ExchangeAttributes, ExchangeSpan
+from spantap.otel.inherited import ATTRIBUTES, allowed
 from spantap.otel.live import plain_of
 from spantap.otel.retry import Delivery
 from spantap.policy.destination import DestinationPolicy
@@ -61,6 +62,7 @@ _SAYS: Final[Mapping[str, frozenset[str]]] = {
         "exception.": "exception",
     }.items()
 }
+_IDENTITY: Final = frozenset(ATTRIBUTES.values())
 _BEGINNINGS: Final = tuple(_SAYS)
 
 
@@ -100,7 +102,7 @@ def takes(policy: DestinationPolicy, exchange: Exchange) -> bool | None:
 def governed(span: ReadableSpan, policy: DestinationPolicy) -> ReadableSpan:
     """The span as its destination gets it; the same when there is no difference."""
     if not isinstance(span, ExchangeSpan):
-        return span
+        return span if allowed(policy) else _without_identity(span)
     taken = takes(policy, span.exchange)
     exchange = policy.reduced(span.exchange)
     if taken and exchange is span.exchange:
@@ -134,6 +136,29 @@ def _copied(
     )
     if isinstance(copy, ExchangeSpan):
         copy.exchange, copy.others = exchange, others
+    return copy
+
+
+def _without_identity(span: ReadableSpan) -> ReadableSpan:
+    """A span beneath an exchange's, which says who that was."""
+    attributes = span.attributes or {}
+    if attributes.keys().isdisjoint(_IDENTITY):
+        return span
+    copy = CleanSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes={name: value for name, value in attributes.items() if name not in _IDENTITY},
+        events=span.events,
+        links=span.links,
+        kind=span.kind,
+        status=span.status,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+    copy.lost_as(span)
     return copy
 
 

@@ -10,7 +10,7 @@ from spantap.model import ConfigurationError, Exchange, Problem, did_you_mean
 from spantap.policy import user_agent
 from spantap.policy.fields import FIELDS, GROUPS, ON_DEMAND, OTHER_NAMES, names_status, reduced
 from spantap.policy.patterns import InvalidPatternError
-from spantap.policy.traits import Test, Traits, contradictions
+from spantap.policy.traits import Test, Traits, by_trait, contradictions
 
 _ANY_EXCEPTION: Final = "error:*"
 # Word -> the rules it stands for.
@@ -90,6 +90,13 @@ class DestinationPolicy:
         if self._names_agent:
             exchange = user_agent.with_names(exchange)
         return reduced(exchange, self._kept, self._removed)
+
+    @property
+    def headers_needed(self) -> tuple[str, ...]:
+        """What it says about things that only headers tell."""
+        rules = by_trait((*self.include, *self.exclude))
+        asked = [each for each in ("user-agent", "content-type") if each in rules]
+        return (*asked, *(each for each in self.kept or () if each in ON_DEMAND))
 
     def __str__(self) -> str:
         """As the environment would have it."""

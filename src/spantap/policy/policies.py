@@ -89,7 +89,7 @@ def _policy(destination: str, table: Mapping[str, Any], mistakes: list[Mistake])
     for word in strange:
         near = did_you_mean(str(word), known)
         mistakes.append(
-            Mistake(f"{destination}.{word}", repr(table[word]), f"no such word{near}; {_words()}")
+            Mistake(f"{destination}.{word}", repr(table[word]), f"there is no such word{near}; {_words()}")
         )
     try:
         policy = DestinationPolicy(**{word: each for word, each in table.items() if word not in strange})
