@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_policies, settings_redaction, settings_remote
+from spantap import settings_file, settings_policies, settings_redaction, settings_remote, settings_sampling
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
@@ -54,6 +54,7 @@ from spantap.settings_policies import PolicySettings
 from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import row as _row
+from spantap.settings_sampling import SamplingSettings
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
@@ -61,7 +62,7 @@ DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True)
-class Settings(PolicySettings, RemoteSettings):
+class Settings(SamplingSettings, PolicySettings, RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -252,8 +253,10 @@ class Loaded:
 
 
 def table() -> list[Field[Any]]:
-    """The rows; those that have a file of their own last."""
-    return sorted(fields(Settings), key=lambda each: each.name not in Settings.__annotations__)
+    """The rows; those of sampling, policies and remote destinations last."""
+    groups = (SamplingSettings, PolicySettings, RemoteSettings)
+    last = [{each.name for each in fields(group)} for group in groups]
+    return sorted(fields(Settings), key=lambda each: [each.name in names for names in reversed(last)])
 
 
 def environment_names() -> list[str]:
@@ -294,6 +297,7 @@ def read(
     if hooks:
         reader.import_hooks()
     reader.problems.extend(settings_redaction.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_sampling.problems(reader.values, reader.given_as, environ))
     reader.problems.extend(standard.problems(environ))
     if reader.problems:
         raise ConfigurationError(reader.problems)

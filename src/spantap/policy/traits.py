@@ -103,8 +103,8 @@ def _is_within(name: str, wanted: str, others: list[str]) -> bool:
     if wanted in others:
         return True
     if name == "status":
-        low, high = _range(wanted)
-        ranges = [_range(each) for each in others]
+        low, high = status_range(wanted)
+        ranges = [status_range(each) for each in others]
         return all(any(first <= code <= last for first, last in ranges) for code in range(low, high + 1))
     if name == "slower":
         return float(wanted) >= min(map(float, others))
@@ -155,7 +155,7 @@ def _content_type(wanted: list[str]) -> Test:
 
 
 def _status(wanted: list[str]) -> Test:
-    ranges = [_range(each) for each in wanted]
+    ranges = [status_range(each) for each in wanted]
 
     def test(seen: Facts) -> bool:
         status = seen.status or _NO_STATUS
@@ -164,7 +164,12 @@ def _status(wanted: list[str]) -> Test:
     return test
 
 
-def _range(text: str) -> tuple[int, int]:
+def status_range(text: str) -> tuple[int, int]:
+    """The lowest and the highest status that is meant by ``404``, ``400-499``, ``4xx``, ``>=400``; none is 0.
+
+    Raises:
+        InvalidPatternError: it is no such text.
+    """
     if text.lower() == "none":
         return _NO_STATUS, _NO_STATUS
     found = _STATUS.fullmatch(text)
