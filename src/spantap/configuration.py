@@ -19,6 +19,7 @@ from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.hooks import Hooks
 from spantap.otel.processor import CaptureProcessor
+from spantap.otel.sampler import GuardedSampler, make_sampler
 from spantap.otel.tap import Tap, TapOptions
 from spantap.policy.identify import IdentityOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
@@ -243,10 +244,16 @@ def _build(loaded: Loaded) -> Handle:
             ),
             faas_flush_timeout=wanted.faas_flush_timeout,
             sampler=sampler_of(wanted),
+            trace_sampler=trace_sampler_of(wanted),
         ),
     )
     handle = Handle(loaded, tap, budget, fetched)
     return handle
+
+
+def trace_sampler_of(wanted: Settings) -> GuardedSampler | None:
+    """What decides which traces are sampled; None leaves it to the environment."""
+    return make_sampler(wanted.trace_sampler) if wanted.trace_sampler else None
 
 
 def _rates(sampler: object) -> RatesStats | None:

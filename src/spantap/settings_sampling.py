@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from spantap import settings_redaction
 from spantap.model import Problem
+from spantap.otel import sampler
 from spantap.policy.rates import A_RATE, RateRule, is_pattern, parse_rate, parse_rates
 from spantap.policy.sample import parse_always
 from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, Selection
+from spantap.policy.trace_rates import TAKES, parse_trace_rates
 from spantap.policy.traits import status_range
 from spantap.settings_redaction import Secret
 from spantap.settings_row import Kind, row
@@ -29,6 +31,11 @@ def always_on(value: Any) -> tuple[str, ...]:
 def rates_url(value: Any) -> str:
     """Where rates are fetched from."""
     return settings_redaction.url(value, "CAPTURE_RATES_HEADERS")
+
+
+def trace_sampler(value: Any) -> tuple[str, ...]:
+    """What `make_sampler` takes."""
+    return parse_trace_rates(value).words
 
 
 def interval(value: Any) -> float:
@@ -79,6 +86,12 @@ class SamplingSettings:
     capture_rates_interval: float = row(
         60.0, Kind("a number of seconds from 1 to 86400", interval), "Seconds between two looks there."
     )
+    trace_sampler: tuple[str, ...] = row(
+        (),
+        Kind(f"a list of {TAKES}", trace_sampler),
+        "Which traces are sampled, where the tracer provider is spantap's: as the sampler spantap; "
+        "docs/sampling.md.",
+    )
 
 
 def problems(
@@ -102,6 +115,15 @@ def problems(
             shown,
             "everything is kept: set CAPTURE_SAMPLE_RATE or CAPTURE_RATES",
         )
+    if "trace_sampler" in given_as:
+        shown = repr(", ".join(values.get("trace_sampler", ())))
+        named = environ.get(sampler.VARIABLE, "").strip()
+        if named:
+            remedy = f"{sampler.VARIABLE} names a sampler already, {named!r}; unset one of them"
+            yield Problem(given_as["trace_sampler"], shown, remedy)
+        if values.get("tracer_provider") is not None:
+            remedy = "has no effect: the tracer provider that is given has a sampler of its own"
+            yield Problem(given_as["trace_sampler"], shown, remedy)
     for rule in values.get("capture_rates", ()):
         why = _why_never(rule, values)
         if why is not None:

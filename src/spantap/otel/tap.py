@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
 from spantap.capture.limits import CaptureLimits
@@ -68,6 +69,7 @@ class TapOptions:
         hooks: what the app wants to be asked.
         faas_flush_timeout: seconds a request waits for delivery where the process is frozen after it.
         sampler: decides which exchanges are kept; None: all are.
+        trace_sampler: decides which traces are sampled, on a tracer provider of ours.
     """
 
     limits: CaptureLimits
@@ -82,6 +84,7 @@ class TapOptions:
     hooks: Hooks = field(default_factory=Hooks)
     faas_flush_timeout: float = 2.0
     sampler: Judges | None = None
+    trace_sampler: Sampler | None = None
 
 
 class Tap:
@@ -152,7 +155,8 @@ class Tap:
         with self._bind_lock:
             if self.bound:
                 return self.tracing
-            return self._bind(bind(self.processor, self._options.tracer_provider))
+            options = self._options
+            return self._bind(bind(self.processor, options.tracer_provider, options.trace_sampler))
 
     def adopt(self, provider: trace.TracerProvider, *, own: bool) -> None:
         """Bind to this provider now, unless a request was faster.
@@ -169,6 +173,10 @@ class Tap:
         if not tracing.own:
             tracing = replace(tracing, starter=None)  # its spans are for others as well
             self.processor.leave_spans_to_the_app()
+            if self._options.trace_sampler is not None:
+                logger.warning(
+                    "TRACE_SAMPLER has no effect: the tracer provider is the app's, and so its sampler"
+                )
         logger.debug("tracing with a provider of %s", "spantap's own" if tracing.own else "the app's")
         self.freezes = self._options.faas_flush_timeout > 0 and is_frozen_between_requests(tracing.resource)
         self.tracing = tracing

@@ -175,7 +175,7 @@ class Redactor:
             return clean_form(text, self._rules, tally, cut=cut, ruled=ruled)
         if ruled.places is None and not ruled.allow:
             return self._open_body(text, kind, tally, cut=cut)  # rules for fields of forms
-        clean = clean_whole(text.removeprefix("\ufeff"), self._rules, tally, cut=cut, ruled=ruled)
+        clean = clean_whole(text.removeprefix("\ufeff"), kind, self._rules, tally, cut=cut, ruled=ruled)
         if clean is not None:
             return clean
         if ruled.text_is_kept:

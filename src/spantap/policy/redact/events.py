@@ -20,14 +20,18 @@ def are_events(text: str) -> bool:
     return _EVENTS.search(text.replace("\r", "\n")) is not None
 
 
-def clean_events(text: str, clean: CleanData, *, cut: bool = False) -> str:
+def clean_events(
+    text: str, clean: CleanData, *, cut: bool = False, clean_other: CleanData | None = None
+) -> str:
     """A stream of events with everything sensitive masked; lines and fields stay.
 
     Args:
         text: the stream.
-        clean: cleans what an event says, and any other line.
+        clean: cleans what an event says.
         cut: whether the stream ends too early.
+        clean_other: cleans any other line; the same when not given.
     """
+    other = clean_other or clean
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     lines = _LINES.findall(text[len(mark) :])
     done: list[str] = []
@@ -36,7 +40,7 @@ def clean_events(text: str, clean: CleanData, *, cut: bool = False) -> str:
         end = at
         while end < len(lines) and lines[end].strip(_ENDS):
             end += 1
-        done += _event(lines[at:end], clean, cut=cut and end == len(lines))
+        done += _event(lines[at:end], clean, other, cut=cut and end == len(lines))
         done += lines[end : end + 1]  # the empty line behind it
         at = end + 1
     return mark + "".join(done)
@@ -51,7 +55,7 @@ def _data(line: str) -> str | None:
     return line[5:].rstrip(_ENDS).removeprefix(" ")
 
 
-def _event(lines: list[str], clean: CleanData, *, cut: bool) -> list[str]:
+def _event(lines: list[str], clean: CleanData, other: CleanData, *, cut: bool) -> list[str]:
     """The lines of one event: its data belong together, whatever stands between them."""
     done: list[str] = []
     said: list[str] = []
@@ -64,7 +68,7 @@ def _event(lines: list[str], clean: CleanData, *, cut: bool) -> list[str]:
             if not _FIELD.match(lines[at]):  # no line of an event: what is it, with those that follow?
                 while end < len(lines) and not _FIELD.match(lines[end]):
                     end += 1
-            done.append(_other("".join(lines[at:end]), clean, cut=cut and end == len(lines)))
+            done.append(_other("".join(lines[at:end]), other, cut=cut and end == len(lines)))
             at = end
         else:
             first, last = (len(done) if first < 0 else first), at

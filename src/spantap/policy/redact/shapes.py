@@ -15,7 +15,7 @@ from spantap.policy.redact.loose import clean_loose
 from spantap.policy.redact.markup import clean_markup
 from spantap.policy.redact.partial import clean_partial
 from spantap.policy.redact.plain import clean_plain, holds_secrets
-from spantap.policy.redact.ruled import Ruled
+from spantap.policy.redact.ruled import UNLISTED, Ruled
 from spantap.policy.redact.rules import DEEPEST, Rules
 from spantap.policy.redact.table import clean_table, delimiter_of
 from spantap.policy.redact.tally import MASK, Tally
@@ -174,11 +174,50 @@ def _data_cleaner(rules: Rules, tally: Tally, depth: int) -> CleanData:
     return clean
 
 
-def clean_whole(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled) -> str | None:
-    """A JSON document in whose places the user has rules, or its beginning; None when it is none."""
-    if not cut:
-        return clean_json(text, rules, tally, ruled=ruled)
-    return clean_partial(text, rules, tally, str, ruled=ruled)
+def clean_whole(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled) -> str | None:
+    """What has places in which the user has rules, or its beginning; None when it has none.
+
+    That is JSON, JSON on each line, and events with JSON in them: each line and each event is a document.
+    """
+    if kind == _EVENTS and are_events(text):
+        return _ruled_events(text, rules, tally, cut=cut, ruled=ruled)
+    guard = _GUARD.match(text)
+    before = guard[0] if guard and not guard[0].rstrip().endswith("(") else ""
+    text = text[len(before) :]
+    clean = (
+        clean_partial(text, rules, tally, str, ruled=ruled)
+        if cut
+        else clean_json(text, rules, tally, ruled=ruled)
+    )
+    if clean is None and (are_lines(text) or text.startswith("\x1e")):
+        clean = clean_lines(text, rules, tally, str, cut=cut, ruled=ruled)
+    return None if clean is None else before + clean
+
+
+def _ruled_events(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled) -> str:
+    """Events; what one says that has no places is masked, and so is what is no field of an event."""
+    kept = ruled.text_is_kept
+    open_data = _data_cleaner(rules, tally, 0)
+
+    def data(said: str, ends_early: bool) -> str:
+        if not said.strip():
+            return said
+        clean = clean_whole(said, "", rules, tally, cut=ends_early, ruled=ruled)
+        if clean is not None:
+            return clean
+        return open_data(said, ends_early) if kept else hidden()
+
+    def other(line: str, ends_early: bool) -> str:
+        name = line.partition(":")[0]
+        if kept or name in ("event", "retry") or (name == "id" and not ruled.allow):
+            return open_data(line, ends_early)
+        return hidden() if name else f": {hidden()}"
+
+    def hidden() -> str:
+        tally.add(UNLISTED if ruled.allow else "rules")
+        return MASK
+
+    return clean_events(text, data, cut=cut, clean_other=other)
 
 
 def clean_form(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled | None = None) -> str:
