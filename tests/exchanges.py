@@ -52,6 +52,8 @@ def exchanges(draw: st.DrawFn) -> Exchange:
             headers_dropped=draw(st.integers(0, 500)),
             body=draw(bodies),
             http_version=draw(st.sampled_from([None, "1.1", "2"])),
+            browser=draw(st.sampled_from([None, "Firefox"])),
+            platform=draw(st.sampled_from([None, "Android"])),
         ),
         response=Response(
             status=draw(st.one_of(st.none(), st.integers(100, 599))),
@@ -74,6 +76,8 @@ def exchanges(draw: st.DrawFn) -> Exchange:
         service=draw(st.one_of(st.none(), some_text)),
         sampled=draw(st.booleans()),
         hash_key_id=draw(st.one_of(st.none(), token)),
+        weight=draw(st.one_of(st.just(1.0), st.floats(1, 1e9, exclude_min=True))),
+        capture_reason=draw(st.sampled_from([None, "rate", "error", "keep"])),
     )
 
 

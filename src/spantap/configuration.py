@@ -19,7 +19,9 @@ from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.hooks import Hooks
 from spantap.otel.processor import CaptureProcessor
+from spantap.otel.sampler import GuardedSampler, make_sampler
 from spantap.otel.tap import Tap, TapOptions
+from spantap.policy import policies
 from spantap.policy.identify import IdentityOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
@@ -27,7 +29,8 @@ from spantap.policy.proxies import TrustedProxies
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.hashing import Hasher
 from spantap.policy.select import Selection
-from spantap.reporting import Stats
+from spantap.polled_rates import PolledSampler, sampler_of
+from spantap.reporting import RatesStats, Stats
 from spantap.settings import Loaded, Settings
 from spantap.version import __version__
 
@@ -81,6 +84,8 @@ class Handle:
         own_metrics.forget()
         if self._fetched is not None:
             self._fetched.stop()
+        if isinstance(self.tap.sampler, PolledSampler):
+            self.tap.sampler.stop()
         return self.tap.shutdown(timeout)
 
     def deliver(self) -> None:
@@ -105,6 +110,7 @@ class Handle:
             destinations={queue.name: queue.stats() for queue in self.tap.processor.queues},
             queued_bytes=self._budget.used,
             hooks=dict(self.tap.hooks.stats),
+            rates=_rates(self.tap.sampler),
         )
 
 
@@ -240,10 +246,25 @@ def _build(loaded: Loaded) -> Handle:
                 {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
                 wanted.hook_timeout,
             ),
+            live_policy=policies.named(wanted.policies, "otlp"),
+            faas_flush_timeout=wanted.faas_flush_timeout,
+            sampler=sampler_of(wanted),
+            trace_sampler=trace_sampler_of(wanted),
         ),
     )
     handle = Handle(loaded, tap, budget, fetched)
     return handle
+
+
+def trace_sampler_of(wanted: Settings) -> GuardedSampler | None:
+    """What decides which traces are sampled; None leaves it to the environment."""
+    return make_sampler(wanted.trace_sampler) if wanted.trace_sampler else None
+
+
+def _rates(sampler: object) -> RatesStats | None:
+    if not isinstance(sampler, PolledSampler):
+        return None
+    return RatesStats(sampler.shown, sampler.taken, sampler.failing)
 
 
 def _identity(wanted: Settings) -> IdentityOptions:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from spantap import settings_policies
 from spantap.export.address import Address
 from spantap.export.files import why_not_writable
 from spantap.export.http import HTTPSink
 from spantap.export.jsonl import JSONLSink
+from spantap.export.memory import MemorySink
 from spantap.export.redis import RedisSink
-from spantap.export.sink import ProcessReport, Remote, Sink
+from spantap.export.sink import ProcessReport, Remote, Sink, policy_of
 from spantap.export.sqlite import SQLiteSink
 from spantap.export.websocket import WebSocketSink
 from spantap.guard import logger
@@ -27,9 +29,15 @@ from spantap.otel.processor import Route
 from spantap.otel.queue import Batching, DeliveryQueue
 from spantap.otel.retry import Delivery
 from spantap.otel.spooling import Spooling
+from spantap.otel.under_policy import UnderPolicy
 from spantap.otel.waiting import MakeWaiting, in_memory
+from spantap.policy import policies
+from spantap.policy.presets import PRESETS
 from spantap.settings import PREFIX, Loaded, Settings, load
 
+# The destinations of ours, switched on or not.
+_SINKS: Final = (SQLiteSink, JSONLSink, MemorySink, HTTPSink, WebSocketSink, RedisSink)
+_OURS: Final = frozenset({"otlp", *(each.name for each in _SINKS)})
 # Exporters of ours that need to be told where to send -> the setting that says so.
 _REMOTE: Final = {
     "spantap_http": "HTTP_ENDPOINT",
@@ -95,14 +103,16 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport], budget: Budget) 
     own_bound = wanted.queue_max_items if "queue_max_items" in loaded.sources else None
     batching = standard.batching(own_bound)
     where = chosen(wanted)
+    _check(wanted, where)
     made = []
     kept_for = _spool(wanted, where, budget)
     for sink in where.sinks:
         exporters.serve(sink)
-        opened = functools.partial(SinkExporter, sink, report)
+        policy = policy_of(sink) or policies.named(wanted.policies, sink.name)
+        opened = functools.partial(SinkExporter, sink, report, policy)
         waiting = kept_for(sink.name, sink.target) if _is_remote(sink) else in_memory
         queue = DeliveryQueue(_named(sink, where.sinks), opened, _own_batching(sink, batching), waiting)
-        made.append(Route(queue, exchanges_only=True, sampled_only=False))
+        made.append(Route(queue, exchanges_only=True, sampled_only=False, policy=policy))
     openers: dict[str, Callable[[], Delivery]] = {
         name: functools.partial(exporters.ForeignDelivery, name) for name in where.others
     }
@@ -110,9 +120,12 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport], budget: Budget) 
         otlp.prepare()
         openers["otlp"] = otlp.open_otlp
     for name, opener in openers.items():
+        policy = policies.named(wanted.policies, name)
+        limited: Callable[[], Delivery] = functools.partial(WithinLimits, opener)
+        governed = limited if policy is None else functools.partial(UnderPolicy, limited, policy)
         waiting = kept_for(name, otlp.place()) if name == "otlp" else in_memory
-        queue = DeliveryQueue(name, functools.partial(WithinLimits, opener), batching, waiting)
-        made.append(Route(queue, exchanges_only=False, sampled_only=True))
+        queue = DeliveryQueue(name, governed, batching, waiting)
+        made.append(Route(queue, exchanges_only=False, sampled_only=True, policy=policy))
     for route in made:
         logger.debug("destination %s", route.queue.name)
     return made
@@ -131,6 +144,20 @@ def _spool(wanted: Settings, where: Chosen, budget: Budget) -> Callable[[str, st
 
 def _is_remote(sink: Sink) -> bool:
     return isinstance(sink, Remote) and sink.remote
+
+
+def _check(wanted: Settings, where: Chosen) -> None:
+    """Policies have to be of destinations there are, or could be, and able to match."""
+    there_are = {*_OURS, *(sink.name for sink in where.sinks), *where.others}
+    named = standard.header_names(standard.REQUEST_HEADERS) + standard.header_names(standard.RESPONSE_HEADERS)
+    headers = bool(named) or (wanted.headers and PRESETS[wanted.preset].headers)
+    problems = [
+        *settings_policies.for_nobody(wanted.policies, there_are),
+        *settings_policies.twice(wanted.destinations),
+        *(() if headers else settings_policies.without_headers(wanted.policies, wanted.destinations)),
+    ]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _default_store() -> Sink:
@@ -235,7 +262,9 @@ class HTTPExporter(exporters.Named):
         if wanted.http_endpoint is None:
             _has_addresses(["spantap_http"], [])
         else:
-            super().__init__(_http(wanted, wanted.http_endpoint))
+            super().__init__(
+                _http(wanted, wanted.http_endpoint), policy=policies.named(wanted.policies, HTTPSink.name)
+            )
 
 
 class WebSocketExporter(exporters.Named):
@@ -249,7 +278,10 @@ class WebSocketExporter(exporters.Named):
         if wanted.websocket_endpoint is None:
             _has_addresses(["spantap_websocket"], [])
         else:
-            super().__init__(_websocket(wanted, wanted.websocket_endpoint))
+            super().__init__(
+                _websocket(wanted, wanted.websocket_endpoint),
+                policy=policies.named(wanted.policies, WebSocketSink.name),
+            )
 
 
 class RedisExporter(exporters.Named):
@@ -263,7 +295,9 @@ class RedisExporter(exporters.Named):
         if wanted.redis_url is None:
             _has_addresses(["spantap_redis"], [])
         else:
-            super().__init__(_redis(wanted, wanted.redis_url))
+            super().__init__(
+                _redis(wanted, wanted.redis_url), policy=policies.named(wanted.policies, RedisSink.name)
+            )
 
 
 def _named(sink: Sink, sinks: Sequence[Sink]) -> str:

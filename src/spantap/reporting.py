@@ -22,6 +22,8 @@ from spantap.otel.current import late_calls
 from spantap.otel.delivery_stats import DeliveryStats
 from spantap.otel.hooks import HookStats
 from spantap.otel.tracing import Tracing
+from spantap.policy.policies import PolicyFor
+from spantap.policy.rates import RateRule
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.tally import Tally
 from spantap.policy.redact.user_rules import Rule
@@ -33,15 +35,32 @@ _beginnings: dict[int, int] = {}  # process id -> nanoseconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)
+class RatesStats:
+    """How it goes with the rates that are fetched.
+
+    Attributes:
+        url: where they are, without secrets.
+        taken: how many documents were taken.
+        failing: why the last look failed; None when it did not.
+    """
+
+    url: str
+    taken: int
+    failing: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What spantap did in this process so far.
 
     Attributes:
         captured: exchanges kept.
-        not_kept: reason -> exchanges not kept (``not_selected``, ``skipped``, ``unsampled``, ``failed``).
+        not_kept: reason -> exchanges not kept (``not_selected``, ``skipped``, ``unsampled``,
+            ``sampled_out``, ``masked``, ``failed``).
         destinations: name -> its own counts, spans that are not exchanges included.
         queued_bytes: estimated bytes waiting for delivery.
         hooks: name -> what that hook did and how long it took.
+        rates: how it goes with ``CAPTURE_RATES_URL``; None when that is not set.
     """
 
     captured: int
@@ -49,6 +68,7 @@ class Stats:
     destinations: Mapping[str, DeliveryStats]
     queued_bytes: int
     hooks: Mapping[str, HookStats] = field(default_factory=dict)
+    rates: RatesStats | None = None
 
 
 # The one reason that is no loss: the destination had them already.
@@ -67,6 +87,7 @@ REMEDIES: Final = {
     "corrupt": "their records in the disk spool were damaged: the machine or the disk has failed",
     "shutdown": "the process ended before they were taken: give it more time to stop",
     "unwritable": "it has no form for a value in them: please report this",
+    "policy_failed": "its policy raised: see the log of the process, and mend it",
     "failed": "capture failed: the log of the process says where; please report this",
 }
 
@@ -90,6 +111,7 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
         "not_kept": dict(stats.not_kept),
         "late_calls": late_calls(),
         "queued_bytes": stats.queued_bytes,
+        "rates": None if stats.rates is None else asdict(stats.rates),
         "hooks": {
             name: {
                 "calls": each.calls,
@@ -106,6 +128,7 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
                 "queued": each.queued,
                 "dropped": dict(each.dropped),
                 "lightened": dict(each.lightened),
+                "left_out": each.left_out,
                 "failing": each.failing,
                 "spooled": each.spooled,
                 "spool_failing": each.spool_failing,
@@ -129,7 +152,7 @@ def shown(row: Effective) -> str:
     if isinstance(value, Secret):
         return "set"
     if isinstance(value, tuple):
-        plain = (str, Rule)
+        plain = (str, Rule, RateRule, PolicyFor)
         return (
             ", ".join(str(each) if isinstance(each, plain) else type(each).__name__ for each in value)
             or "none"

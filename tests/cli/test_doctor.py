@@ -18,10 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
+import spantap
+from asgi_client import call, responding, scope
 from receivers.http import HTTPReceiver
 from receivers.otlp_grpc import receiving
 from receivers.otlp_http import OTLPReceiver
+from receivers.rates import RatesServer
 from spantap.export.sqlite import SQLiteSink
 
 BIN = Path(sys.executable).parent
@@ -172,6 +176,30 @@ def test_running_processes_are_asked_through_their_store(tmp_path: Path) -> None
     for secret in (SECRET, PASSWORD):
         assert secret not in text + json.dumps(findings)
         assert secret.encode() not in stored
+
+
+@pytest.mark.matrix
+def test_what_is_on_disk_is_told(tmp_path: Path) -> None:
+    """With a spool doctor tells what waits there, and what an earlier process has left."""
+    spool = {"OTEL_PYTHON_SPANTAP_SPOOL_DIR": str(tmp_path / "spool")}
+    with workers(tmp_path, **NOWHERE, **spool) as (server, port):
+        for _ in range(5):
+            echo(port)
+        until(lambda: counted(found(tmp_path)[1]["processes"], "otlp", "spooled") == 5)
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait(30)
+    with workers(tmp_path, **NOWHERE, **spool) as (server, port):
+        echo(port)
+
+        def adopted() -> int:
+            facts = [each["facts"] for each in found(tmp_path)[1]["processes"]]
+            return sum(each["destinations"]["otlp"]["adopted"]["captured"] for each in facts)
+
+        until(lambda: adopted() == 5)
+        text = doctor(tmp_path)[1]
+
+    assert "of earlier processes" in text
+    assert "5 on disk" in text
 
 
 def test_a_process_that_ended_left_its_last_counts(tmp_path: Path) -> None:
@@ -403,3 +431,46 @@ def test_what_is_masked_is_told(tmp_path: Path) -> None:
     assert masked["your names"] == "nick"
     assert masked["never masked"] == "sid, pin"
     assert {"card", "jwt", "bearer"} <= set(masked["values"].split(", "))
+
+
+def test_sampling_is_told_and_its_rates_are_asked(tmp_path: Path) -> None:
+    """What is kept of what; a service that hands out rates is asked, and what it answers is looked at."""
+    server = RatesServer()
+    environ = {
+        "OTEL_PYTHON_SPANTAP_CAPTURE_SAMPLE_RATE": "0.1",
+        "OTEL_PYTHON_SPANTAP_CAPTURE_RATES": "user:42=1,path:/x/*=0",
+        "OTEL_PYTHON_SPANTAP_CAPTURE_RATES_URL": server.url,
+    }
+    try:
+        status, findings = found(tmp_path, **environ)
+        assert (status, findings["problems"]) == (0, [])
+        assert findings["captured"]["sampling"] == (
+            f"0.1 of them, error always; user:42=1; path:/x/*=0; until there are others from {server.url}"
+        )
+
+        server.answers = [(200, {}, b'{"sample_rate": 1000}')]
+        status, findings = found(tmp_path, **environ)
+        assert status == 1
+        (problem,) = findings["problems"]
+        assert problem["what"] == (
+            f"rates from {server.url}: not usable: sample_rate: use a number from 0 to 100"
+        )
+        assert "docs/sampling.md" in problem["remedy"]
+    finally:
+        server.close()
+
+
+def test_what_sampling_left_out_is_counted(tmp_path: Path) -> None:
+    """A process tells how many exchanges it left out beside those it kept."""
+    handle = spantap.configure(
+        sqlite_path=tmp_path / "spantap.db",
+        tracer_provider=TracerProvider(shutdown_on_exit=False),
+        capture_sample_rate=0,
+    )
+    try:
+        for status in (200, 200, 200, 500):
+            call(spantap.instrument_app(responding(b"{}", status=status)), scope("GET", "/a"))
+    finally:
+        handle.shutdown(30)
+
+    assert "captured 1, 3 left out by sampling" in doctor(tmp_path)[1]

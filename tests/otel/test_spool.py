@@ -350,6 +350,29 @@ def test_what_is_too_old_goes(spools: Spools) -> None:
     assert destination.names == []
 
 
+def test_what_is_for_nobody_is_not_kept_for_ever(spools: Spools, caplog: pytest.LogCaptureFixture) -> None:
+    """What was left for an address nobody sends to any more is deleted when it is too old, not before."""
+    for target in ("https://old", "https://new"):
+        left = spools.queue(Destination(up=False), target=target)
+        for name in numbers(10):
+            spools.put(left, name)
+        left.shutdown(0.1)
+        if target.endswith("old"):
+            for path in spools.files():
+                os.utime(path, (time.time() - 5000, time.time() - 5000))
+
+    queue = spools.queue(Destination())
+    queue.begin()
+    deadline = time.monotonic() + WAIT
+    while len(list(spools.directory.rglob("*.records"))) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    queue.shutdown(1)
+
+    (told,) = [each.getMessage() for each in caplog.records if "too old" in each.getMessage()]
+    assert told.startswith("spool: 10 spans for d-")
+    assert [path.suffix for path in spools.files()].count(".records") == 1
+
+
 def test_a_disk_that_takes_nothing_costs_nothing_else(
     spools: Spools, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,8 @@ def to_record(exchange: Exchange) -> Record:
                     "path": request.path,
                     "query": request.query or None,
                     "http_version": request.http_version,
+                    "browser": request.browser,
+                    "platform": request.platform,
                     "headers": {name: list(values) for name, values in request.headers.items()},
                     "headers_dropped": request.headers_dropped or None,
                     "body": _write_body(request.body),
@@ -67,6 +69,8 @@ def to_record(exchange: Exchange) -> Record:
             "metrics": dict(exchange.metrics),
             "redactions": dict(exchange.redactions),
             "hash_key_id": exchange.hash_key_id,
+            "weight": None if exchange.weight == 1.0 else exchange.weight,
+            "capture_reason": exchange.capture_reason,
         }
     )
 
@@ -102,6 +106,8 @@ def from_record(record: Mapping[str, Any]) -> Exchange:
             path=request["path"],
             query=request.get("query", ""),
             http_version=request.get("http_version"),
+            browser=request.get("browser"),
+            platform=request.get("platform"),
             headers=Headers.grouped(request.get("headers", {})),
             headers_dropped=request.get("headers_dropped", 0),
             body=_read_body(request.get("body", {})),
@@ -118,6 +124,8 @@ def from_record(record: Mapping[str, Any]) -> Exchange:
         metrics=record.get("metrics", {}),
         redactions=record.get("redactions", {}),
         hash_key_id=record.get("hash_key_id"),
+        weight=record.get("weight", 1.0),
+        capture_reason=record.get("capture_reason"),
     )
 
 

@@ -43,6 +43,8 @@ class DeliveryStats:
         queued: spans waiting or being sent that are in memory alone.
         lightened: what was given up (``bodies``, ``headers``, ``metadata``) -> spans, to keep within
             the memory bound or what the destination takes.
+        left_out: exchanges its policy left out, which is no loss; a collector of spans gets their spans
+            all the same, without the record, so only there they are among those captured.
         failures: tries in a row at which it took nothing.
         failing: what it said at the last of them; None when it took the last batch.
         spooled: spans waiting or being sent that are on disk.
@@ -56,6 +58,7 @@ class DeliveryStats:
     queued: int
     dropped: Mapping[str, int] = field(default_factory=dict)
     lightened: Mapping[str, int] = field(default_factory=dict)
+    left_out: int = 0
     failures: int = 0
     failing: str | None = None
     spooled: int = 0

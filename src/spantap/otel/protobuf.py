@@ -26,7 +26,7 @@ _HAS_IS_REMOTE: Final = 0x100  # SpanFlags of opentelemetry-proto
 _IS_REMOTE: Final = 0x200
 # After so many spans the interpreter goes to whoever waits for it: this runs beside the app's
 # event loop, which would otherwise stand still for a whole batch.
-_SLICE: Final = 8
+_SLICE: Final = 16
 _SHORT: Final = 64  # characters of a text that is remembered encoded
 _SMALL: Final = tuple(bytes([number]) for number in range(128))
 

@@ -103,6 +103,11 @@ class DeliveryQueue:
             self._items.own.captured += 1
             self._items.own.dropped[reason] += 1
 
+    def leave_out(self) -> None:
+        """Count an exchange that the destination's policy leaves out."""
+        with self._condition:
+            self._items.own.left_out += 1
+
     def stats(self) -> DeliveryStats:
         """The counts as of now."""
         with self._condition:
@@ -223,9 +228,7 @@ class DeliveryQueue:
                     return
 
     def _drop_all(self, reason: str) -> None:
-        count = self._items.drop_all()
-        if count:
-            self._items.own.dropped[reason] += count
+        self._items.own.lose(reason, self._items.drop_all())
 
     def page_out(self, wanted: int) -> None:
         """Let go from memory what is on disk, as many bytes as are wanted."""
@@ -249,9 +252,7 @@ class DeliveryQueue:
     def drop_oldest(self, wanted: int, reason: str) -> None:
         """Drop as many of those that wait longest as make up so many bytes."""
         with self._condition:
-            count = self._items.drop_oldest(wanted)
-            if count:
-                self._items.own.dropped[reason] += count
+            self._items.own.lose(reason, self._items.drop_oldest(wanted))
 
     def weigh(self) -> None:
         """Spans may have become lighter in another queue: count the bytes anew."""

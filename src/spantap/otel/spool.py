@@ -33,12 +33,17 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 64  # records written at once
 _SLICE: Final = 8  # spans encoded until whoever waits for the interpreter gets it
+_PATIENCE: Final = 1.0  # seconds the end of a process waits for others to be done with the files
 _AGAIN: Final = 5.0  # seconds until a disk that took nothing is tried again
 _NOT_THERE: Final = object()
 
 
 class Spooled(Paged):
-    """What waits for one destination, in memory and on disk."""
+    """What waits for one destination, in memory and on disk.
+
+    Attributes:
+        folder: where the journals for this destination are.
+    """
 
     def __init__(
         self,
@@ -50,14 +55,14 @@ class Spooled(Paged):
     ) -> None:
         """Args:
         spooling: the spool of the process.
-        folder: where the journals for this destination are.
+        folder: see `folder`.
         budget: what is read back is charged to it.
         guard: the lock of the queue.
         resume: tells the queue that there is work.
         """
         super().__init__(budget)
         self._spooling = spooling
-        self._folder = folder
+        self.folder = folder
         self._guard = guard
         self._resume = resume
         self._last_begun: list[Place] = []
@@ -143,10 +148,18 @@ class Spooled(Paged):
                     self._failing = None
 
     def keep(self) -> None:
-        """The process may end: everything goes to disk, and what is done is deleted there."""
-        self.write(now=True)
-        self.record()
-        self.tidy()
+        """The process may end: everything goes to disk, and what is done is deleted there.
+
+        In a signal handler, which may have come while its thread held the queue's lock: whoever changes
+        files may be waiting for that.
+        """
+        if self._spooling.writing.acquire(timeout=_PATIENCE):
+            try:
+                self.write(now=True)
+                self.record()
+                self.tidy()
+            finally:
+                self._spooling.writing.release()
 
     def tidy(self) -> None:
         """Delete the files nothing is left in."""
@@ -187,7 +200,7 @@ class Spooled(Paged):
         """
         known = {journal.path for journal in self._journals()}
         try:
-            found = sorted(path for path in self._folder.iterdir() if path not in known)
+            found = sorted(path for path in self.folder.iterdir() if path not in known)
         except OSError:
             return
         for path in found:
@@ -276,7 +289,7 @@ class Spooled(Paged):
         if not self._spooling.make_room(size_of(payloads)):
             raise OSError(errno.ENOSPC, "SPOOL_MAX_BYTES is spent")
         if self._journal is None:
-            self._journal = Journal.create(self._folder)
+            self._journal = Journal.create(self.folder)
         segment = self._journal.append(payloads, self._spooling.segment_bytes, self._spooling.segment_seconds)
         with self._guard:
             first = len(segment.states) - len(payloads)
@@ -320,8 +333,7 @@ class Spooled(Paged):
                 self._on_disk += left
                 self._adopted_left += left
                 self.adopted.captured += left + lost
-                if lost:
-                    self.adopted.dropped["corrupt"] += lost
+                self.adopted.lose("corrupt", lost)
                 self._begun.extend(journal.begun_batches())
             self.expire(self._spooling.max_age)  # before anybody delivers it
         if left or lost:
@@ -342,9 +354,7 @@ class Spooled(Paged):
             lost = segment.waiting
             for number in [number for number, state in enumerate(segment.states) if state == WAITING]:
                 self._set((segment, number), DONE)
-            if lost:
-                ledger = self.adopted if segment.adopted else self.own
-                ledger.dropped[reason] += lost
+            (self.adopted if segment.adopted else self.own).lose(reason, lost)
             journal.discard(segment)
         return True
 

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from spantap.export.spool.journal import Journal
+from spantap.export.spool.segment import RECORDS
 from spantap.guard import logger, report
 from spantap.otel.budget import Budget
 from spantap.otel.spool import Spooled
@@ -142,6 +144,16 @@ class Spooling:
                 except Exception as error:  # noqa: BLE001 - our bug must not end the thread
                     report("spooling", error)
 
+    def _clear_strangers(self) -> None:
+        """What is for an address nobody here sends to is no more kept for ever than the rest."""
+        ours = {spool.folder for spool in self._spools}
+        for folder in [path for path in self._directory.glob("*") if path not in ours]:
+            for path in folder.glob("*"):
+                try:
+                    _clear(path, self.max_age)
+                except OSError as error:
+                    logger.debug("spool: %s: %s", path, error.strerror)
+
     def _write(self) -> None:
         for spool in self._spools:
             spool.write()
@@ -151,10 +163,26 @@ class Spooling:
             spool.adopt(self._write)
             spool.expire(self.max_age)
             spool.tidy()
+        self._clear_strangers()
         with self.writing:
             self._others = max(0, _bytes_in(self._directory) - self._used())
             self.make_room(0)
         logger.debug("spool: %d bytes of this process, %d of others", self._used(), self._others)
+
+
+def _clear(path: Path, max_age: float) -> None:
+    """Delete what a process that has ended left there, if all of it is too old."""
+    records = [each.stat().st_mtime for each in path.glob(f"*{RECORDS}")]
+    if not records or time.time() - max(records) <= max_age:
+        return
+    journal = Journal.adopt(path)
+    if journal is None:
+        return
+    count = sum(segment.left + segment.lost for segment in journal.read())
+    for segment in journal.segments.copy():
+        journal.discard(segment)
+    journal.close()
+    logger.warning("spool: %d spans for %s were too old and are dropped", count, path.parent.name)
 
 
 def _bytes_in(directory: Path) -> int:

@@ -41,14 +41,19 @@ class Ledger:
         captured: how many were offered.
         exported: how many the destination took.
         dropped: reason -> how many it did not get.
+        left_out: how many its policy left out, which are not in `captured`.
     """
 
-    __slots__ = ("captured", "dropped", "exported")
+    __slots__ = ("captured", "dropped", "exported", "left_out")
 
     def __init__(self) -> None:
-        self.captured = 0
-        self.exported = 0
+        self.captured = self.exported = self.left_out = 0
         self.dropped: Counter[str] = Counter()
+
+    def lose(self, reason: str, count: int) -> None:
+        """So many did not get there."""
+        if count:
+            self.dropped[reason] += count
 
 
 class Waiting(deque[Parcel]):
@@ -94,6 +99,7 @@ class Waiting(deque[Parcel]):
             queued=self.in_memory_alone,
             dropped=dict(own.dropped),
             lightened=dict(lightened),
+            left_out=own.left_out,
             failures=failures,
             failing=failing,
             spooled=spool.own,

@@ -115,6 +115,12 @@ class Pipeline:
             (value for _, value in self._redactor.header_pairs([("user-agent", agent)], Tally())), None
         )
 
+    def clean_identity(self, seen: Observation) -> Identity:
+        """Who it was, as far as is known by now, as it may stand on a span."""
+        tally = Tally()
+        identity = _identity(seen, functools.partial(self._name, tally=tally))
+        return _hashed(seen, identity, self._redactor, tally) if self._redactor.hashes else identity
+
     def prepare(self) -> None:
         """A request has begun: what takes its time, and is needed at its end, may begin now."""
         if self._redactor.hasher is not None:
@@ -253,6 +259,8 @@ class Pipeline:
             hash_key_id=redactor.hash_key_id(tally),
             service=seen.service,
             sampled=seen.sampled,
+            weight=seen.weight,
+            capture_reason=seen.capture_reason,
         )
         return without_echoes(exchange, asking, tally)
 
@@ -283,7 +291,7 @@ class Pipeline:
         limits = self._options.limits
         most, room = limits.headers, limits.header_bytes
         clean = redactor.header_pairs(pairs, tally, quiet=quiet)
-        if echoes and tally.secrets:
+        if echoes and redactor.hears("\n".join([value for _, value in clean]), tally):
             clean = [(name, redactor.echoes(value, tally)) for name, value in clean]
         together = "".join(itertools.chain.from_iterable(clean))
         if together.isascii() and len(clean) <= most and len(together) <= room:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import orjson
 
+from spantap.policy.redact.beside import NAMED, NAMING, REFUSED
 from spantap.policy.redact.detectors import is_card
 from spantap.policy.redact.form import suspicious
 from spantap.policy.redact.patterns import encode
@@ -25,37 +26,6 @@ from spantap.policy.redact.tally import MASK, Tally
 _DEEPEST: Final = 100  # levels of nesting; below, everything is masked unread
 _LEAST_CARD: Final = 10**12
 _ARGUMENT = re.compile(r"\b(\w{1,128})\s{0,16}:\s{0,16}\$(\w{1,128})")  # of GraphQL
-# Members that name what stands in another member of the same object.
-NAMING: Final = (
-    "name",
-    "key",
-    "field",
-    "header",
-    "param",
-    "parameter",
-    "label",
-    "id",
-    "type",
-    "Name",
-    "Key",
-    "NAME",
-    "KEY",
-    "Field",
-    "attribute",
-    "property",
-    "fieldName",
-    "field_name",
-    "n",
-    "k",
-    "path",
-)
-NAMED: Final = frozenset({
-    "value", "values", "val", "content", "data", "text", "default", "v", "Value", "Values", "VALUE",
-    "oldValue", "newValue", "old_value", "new_value", "stringValue", "string_value", "rejectedValue",
-    "rejected_value",
-})  # fmt: skip
-
-REFUSED: Final = frozenset({"input", "ctx"})
 _NOTHING_KEPT: Final[Kept] = set()
 
 
