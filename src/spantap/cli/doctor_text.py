@@ -128,6 +128,8 @@ def _process(page: _Page, process: Process) -> Iterator[str]:
         counts += f"; it had: {known}" if known else ""
         lighter = _counted(each.get("lightened", {}))
         counts += f"; without: {lighter}" if lighter else ""
+        left_out = each.get("left_out")
+        counts += f"; left out by its policy: {left_out}" if left_out else ""
         dropped = _counted({name: count for name, count in each["dropped"].items() if name not in HARMLESS})
         lost = page.styled(_RED, f"; lost: {dropped}") if dropped else ""
         if each.get("failing"):

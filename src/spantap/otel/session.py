@@ -345,7 +345,7 @@ class Session(PassageWithCurrent):
         try:
             exchange = outcome.exchange
             if isinstance(exchange, Exchange) and self._enriches:
-                span.set_attributes(full_attributes(exchange, span))
+                span.set_attributes(full_attributes(exchange, span, self._tap.live_policy))
             elif not self._said_late(exchange):
                 span.set_attributes(plain_attributes(exchange, seen))
                 if self.owned and isinstance(exchange, Drop):
