@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _PARKED_SECONDS: Final = 30.0
 _MOST_PARKED: Final = 1000
+_ATTEMPTS: Final = 3  # other threads may take what was freed
 _SETTLE_SECONDS: Final = 0.5
 _SPAN_BYTES: Final = 512  # a span without attributes, about
 _ITEM_BYTES: Final = 32  # an attribute, event or link without its value
@@ -228,19 +229,26 @@ class CaptureProcessor(SpanProcessor):
         budget = self._budget
         if size > budget.limit:
             return False
-        wanted = max(size, budget.limit // 256)  # some more: not again for each span
         with self._lock:
-            queues = sorted(self.queues, key=_waiting_bytes, reverse=True)
-            for stage in range(len(STAGES)):
-                wanted -= queues[0].lighten(stage, wanted, _size)
-                if wanted <= 0:
-                    break
-            for queue in queues:  # what several hold is not gone before the last of them drops it
-                if wanted > 0 and budget.used + size > budget.limit:
-                    queue.drop_oldest(wanted, "budget")
-            for queue in queues:
-                queue.weigh()
-        return budget.charge(size)
+            for _ in range(_ATTEMPTS):
+                if budget.charge(size):
+                    return True
+                self._free(size)
+            return budget.charge(size)
+
+    def _free(self, size: int) -> None:
+        budget = self._budget
+        wanted = max(size, budget.limit // 256)  # some more: not again for each span
+        queues = sorted(self.queues, key=_waiting_bytes, reverse=True)
+        for stage in range(len(STAGES)):
+            wanted -= queues[0].lighten(stage, wanted, _size)
+            if wanted <= 0:
+                break
+        for queue in queues:  # what several hold is not gone before the last of them drops it
+            if wanted > 0 and budget.used + size > budget.limit:
+                queue.drop_oldest(wanted, "budget")
+        for queue in queues:
+            queue.weigh()
 
     def park(self, session: Session) -> None:
         """Keep a half-finished session until its other half comes, 30 seconds at most."""
