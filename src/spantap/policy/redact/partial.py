@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import orjson
 
+from spantap.policy.redact.beside import NAMED, NAMING, REFUSED
 from spantap.policy.redact.cut import without_tail
-from spantap.policy.redact.json import NAMED, NAMING, REFUSED, clean_json
+from spantap.policy.redact.json import clean_json
 from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
