@@ -16,3 +16,6 @@ NAMED: Final = frozenset({
 })  # fmt: skip
 # Members that hold what was refused at the place that `loc` names.
 REFUSED: Final = frozenset({"input", "ctx"})
+LATER: Final = NAMED | REFUSED  # values whose name may come after them
+NAMERS: Final = frozenset(NAMING) - {"id", "type"}  # those two stand beside a name as well
+LONGEST: Final = 512  # bytes of a value whose name may come later

@@ -23,8 +23,8 @@ from spantap.policy.redact.url import without_values
 Places = list[tuple[int, int]]
 
 # Behind a name: the value, if it is a string or a literal, else where its bracket stands.
-_VALUE = re.compile(rb'\s*:\s*("[^"]*"|[^\s"{}\[\],]*)')
-_BRACKETS = re.compile(rb'"[^"]*"|([{\[])|[}\]]')
+_VALUE = re.compile(rb'\s*:\s*("[^"]*(?:"|\Z)|[^\s"{}\[\],]*)')
+_BRACKETS = re.compile(rb'"[^"]*(?:"|\Z)|([{\[])|[}\]]')
 _NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]{11,}")
 _IN_NUMBER: Final = b"0123456789.eE+-"
 _COLON: Final = b":"[0]
@@ -38,13 +38,18 @@ class _WalkError(Exception):
     """It takes a walk."""
 
 
+def bare(data: bytes) -> bytes:
+    """JSON with escaped quotes blotted out: every quote in it begins or ends a string."""
+    return data.replace(b"\\\\", b"__").replace(b'\\"', b"__") if b"\\" in data else data
+
+
 def clean_in_place(
     text: str, data: bytes, places: Places, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK
 ) -> str | None:
     """The text with everything sensitive masked, or None when it takes a walk to tell.
 
     Args:
-        text: well-formed JSON.
+        text: well-formed JSON, or the beginning of it: what is not closed there reaches to the end.
         data: the same, encoded.
         places: where something could be in it.
         rules: what is sensitive.
@@ -72,10 +77,7 @@ class _Masking:
 
     def __init__(self, data: bytes, rules: Rules, hashes: set[str], depth: int, mask: str) -> None:
         self._data = data
-        # The same with escaped quotes blotted out: every quote in it begins or ends a string.
-        self._bare = data
-        if b"\\" in data:
-            self._bare = data.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+        self._bare = bare(data)
         self._rules = rules
         self._depth = depth
         self._mask = mask
@@ -89,35 +91,35 @@ class _Masking:
 
     def run(self, places: Places) -> None:
         """Look at the strings and numbers that touch these places."""
-        bare, done = self._bare, 0  # nothing but whole strings and values stand before it
+        text, done = self._bare, 0  # nothing but whole strings and values stand before it
         for start, end in places:
             if end <= done:
                 continue
             start = max(start, done)
-            inside = bare.count(b'"', done, start) & 1
-            at = bare.rfind(b'"', done, start) if inside else bare.find(b'"', start, end)
+            inside = text.count(b'"', done, start) & 1
+            at = text.rfind(b'"', done, start) if inside else text.find(b'"', start, end)
             done = start
             while 0 <= at < end:
                 if done < at:
                     self._numbers(done, at)
                 done = self._string(at)
-                at = bare.find(b'"', done, end) if done < end else -1
+                at = text.find(b'"', done, end) if done < end else -1
             if done < end:
                 done = self._numbers(done, end)
 
     def check_encoded(self) -> None:
         """Look at the other strings with percent signs in them: what they say may be spelt so."""
-        bare, done = self._bare, 0
+        text, done = self._bare, 0
         encoded = []
-        sign = bare.find(b"%")
+        sign = text.find(b"%")
         while sign >= 0:
-            start = bare.rfind(b'"', done, sign)
-            done = bare.find(b'"', sign) + 1
-            if bare[done : done + 1] in b" \t\r\n:" and _VALUE.match(bare, done):
+            start = text.rfind(b'"', done, sign)
+            done = text.find(b'"', sign) + 1 or len(text)
+            if _VALUE.match(text, done):
                 raise _WalkError
             if start not in self._read:
                 encoded.append(self._content(start, done))
-            sign = bare.find(b"%", done)
+            sign = text.find(b"%", done)
         if encoded and looks_sensitive("\n".join(encoded), self._rules):
             raise _WalkError
 
@@ -137,7 +139,7 @@ class _Masking:
 
     def _string(self, start: int) -> int:
         """Look at the string that begins there; where to read on."""
-        end = self._bare.find(b'"', start + 1) + 1
+        end = self._bare.find(b'"', start + 1) + 1 or len(self._data)
         value = _VALUE.match(self._bare, end)
         if value is None:
             self._value(start, end)
@@ -162,7 +164,7 @@ class _Masking:
         """Mask the value behind a name, the end of which is known unless it has brackets; where it ends."""
         if start == end:
             end = self._closed(start)
-        value = orjson.loads(self._data[start:end])
+        value = self._loaded(start, end)
         if value != self._mask and value not in _NOTHING:
             self._hidden.append(("key", value))
             self._edit(start, end, self._mask)
@@ -178,11 +180,26 @@ class _Masking:
                 depth -= 1
                 if not depth:
                     return match.end()
-        raise _WalkError
+        return len(self._data)
+
+    def _loaded(self, start: int, end: int) -> Any:
+        """What stands there; of what ends too early the text."""
+        raw = self._data[start:end]
+        if raw[:1] == b'"' and not self._is_closed(start, end):
+            raw += b'"'
+        try:
+            return orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            return decode(raw.strip(b'"'))
+
+    def _is_closed(self, start: int, end: int) -> bool:
+        return end > start + 1 and self._bare[end - 1] == _QUOTE
 
     def _content(self, start: int, end: int) -> str:
         raw = self._data[start + 1 : end - 1]
-        content: str = orjson.loads(self._data[start:end]) if b"\\" in raw else decode(raw)
+        if b"\\" not in raw and self._is_closed(start, end):
+            return decode(raw)
+        content: str = self._loaded(start, end)
         return content
 
     def _value(self, start: int, end: int) -> None:
@@ -232,7 +249,7 @@ class _Masking:
         while end < len(data) and data[end] in _IN_NUMBER:
             end += 1
         for match in _NUMBER.finditer(data, start, end):
-            number = card_number(orjson.loads(match[0]))
+            number = card_number(self._loaded(*match.span()))
             if number is not None:
                 self._hidden.append(("card", number))
                 self._edit(match.start(), match.end(), self._mask)

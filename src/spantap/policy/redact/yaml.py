@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from spantap.policy.redact.beside import NAMED
-from spantap.policy.redact.partial import LONGEST, NAMERS
+from spantap.policy.redact.beside import LONGEST, NAMED, NAMERS
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 
