@@ -74,6 +74,8 @@ def exchanges(draw: st.DrawFn) -> Exchange:
         service=draw(st.one_of(st.none(), some_text)),
         sampled=draw(st.booleans()),
         hash_key_id=draw(st.one_of(st.none(), token)),
+        weight=draw(st.one_of(st.just(1.0), st.floats(1, 1e9, exclude_min=True))),
+        capture_reason=draw(st.sampled_from([None, "rate", "error", "keep"])),
     )
 
 

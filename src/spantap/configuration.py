@@ -19,6 +19,7 @@ from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.hooks import Hooks
 from spantap.otel.processor import CaptureProcessor
+from spantap.otel.sampler import GuardedSampler, make_sampler
 from spantap.otel.tap import Tap, TapOptions
 from spantap.policy.identify import IdentityOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
@@ -27,7 +28,8 @@ from spantap.policy.proxies import TrustedProxies
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.hashing import Hasher
 from spantap.policy.select import Selection
-from spantap.reporting import Stats
+from spantap.polled_rates import PolledSampler, sampler_of
+from spantap.reporting import RatesStats, Stats
 from spantap.settings import Loaded, Settings
 from spantap.version import __version__
 
@@ -81,6 +83,8 @@ class Handle:
         own_metrics.forget()
         if self._fetched is not None:
             self._fetched.stop()
+        if isinstance(self.tap.sampler, PolledSampler):
+            self.tap.sampler.stop()
         return self.tap.shutdown(timeout)
 
     def deliver(self) -> None:
@@ -105,6 +109,7 @@ class Handle:
             destinations={queue.name: queue.stats() for queue in self.tap.processor.queues},
             queued_bytes=self._budget.used,
             hooks=dict(self.tap.hooks.stats),
+            rates=_rates(self.tap.sampler),
         )
 
 
@@ -237,10 +242,24 @@ def _build(loaded: Loaded) -> Handle:
                 {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
                 wanted.hook_timeout,
             ),
+            faas_flush_timeout=wanted.faas_flush_timeout,
+            sampler=sampler_of(wanted),
+            trace_sampler=trace_sampler_of(wanted),
         ),
     )
     handle = Handle(loaded, tap, budget, fetched)
     return handle
+
+
+def trace_sampler_of(wanted: Settings) -> GuardedSampler | None:
+    """What decides which traces are sampled; None leaves it to the environment."""
+    return make_sampler(wanted.trace_sampler) if wanted.trace_sampler else None
+
+
+def _rates(sampler: object) -> RatesStats | None:
+    if not isinstance(sampler, PolledSampler):
+        return None
+    return RatesStats(sampler.shown, sampler.taken, sampler.failing)
 
 
 def _identity(wanted: Settings) -> IdentityOptions:

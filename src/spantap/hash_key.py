@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from opentelemetry import context
-from opentelemetry.instrumentation.utils import suppress_instrumentation
-
+from spantap import fetching
+from spantap.fetching import Answer, Background, Source
 from spantap.guard import logger
-from spantap.policy.redact import Redactor, Tally
 from spantap.policy.redact.hashing import Hasher
 from spantap.settings import Settings
 
-TIMEOUT: Final = 5.0  # seconds for one try
 _FIRST_WAIT: Final = 0.5  # seconds until the second try; doubled each time
 _LONGEST_WAIT: Final = 60.0
 _LARGEST: Final = 64 * 1024
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class FetchedKey:
@@ -38,63 +29,46 @@ class FetchedKey:
     def __init__(self, url: str, headers: Sequence[tuple[str, str]]) -> None:
         self.key: bytes | None = None
         self.key_id: str | None = None
-        self._url = url
-        self._headers = dict(headers)
-        self._shown = Redactor().url(url, Tally())
-        self._begun: dict[int, threading.Event] = {}  # process id -> what ends the fetching
+        self._source = Source(url, headers, _LARGEST)
+        self._background = Background("spantap-hash-key", self._fetch)
 
     def prepare(self) -> None:
         """Begin to fetch, unless the key is there or this process has begun."""
-        if self.key is not None:
-            return
-        stop = threading.Event()
-        if self._begun.setdefault(os.getpid(), stop) is not stop:
-            return
-        thread = threading.Thread(target=self._fetch, args=(stop,), name="spantap-hash-key", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:  # the interpreter is shutting down: no new threads
-            self._begun.pop(os.getpid(), None)
+        if self.key is None:
+            self._background.begin()
 
     def stop(self) -> None:
         """Give up, if it is not there."""
-        for event in self._begun.values():
-            event.set()
+        self._background.stop()
 
     def _fetch(self, stop: threading.Event) -> None:
         wait, told = _FIRST_WAIT, False
-        # We are no request of the app's: its trace and its instrumentations have nothing to do with this.
-        context.attach(context.Context())
-        if self._url.startswith("http:") and urlsplit(self._url).hostname not in _LOOPBACK:
-            logger.warning("spantap fetches the hash key unencrypted, from %s; use https", self._shown)
+        shown = self._source.shown
+        if self._source.open:
+            logger.warning("spantap fetches the hash key unencrypted, from %s; use https", shown)
         while not stop.is_set():
             try:
-                with suppress_instrumentation():
-                    self._take(self._answer())
+                answer = self._source.ask()
+                if answer is not None:
+                    self._take(answer)
             except Exception as error:  # noqa: BLE001 - whatever goes wrong, values stay masked
                 if not told:
                     told = True
                     logger.warning(
                         "spantap cannot fetch the hash key from %s: %s; what is to be hashed is masked until "
                         "it can. It is tried again, this is logged once",
-                        self._shown,
-                        _reason(error),
+                        shown,
+                        error if isinstance(error, _NoKeyError) else fetching.reason(error),
                     )
                 stop.wait(wait)
                 wait = min(2 * wait, _LONGEST_WAIT)
             else:
                 if told:
-                    logger.warning("spantap has fetched the hash key from %s", self._shown)
+                    logger.warning("spantap has fetched the hash key from %s", shown)
                 return
 
-    def _answer(self) -> tuple[str, bytes]:
-        request = urllib.request.Request(self._url, headers=self._headers)  # noqa: S310 - checked at start
-        opener = urllib.request.build_opener(_StayHere)
-        with opener.open(request, timeout=TIMEOUT) as response:
-            return response.headers.get_content_type(), response.read(_LARGEST + 1)
-
-    def _take(self, answer: tuple[str, bytes]) -> None:
-        media_type, content = answer
+    def _take(self, answer: Answer) -> None:
+        media_type, content, _ = answer
         # A page to sign in, say: everybody can have that, and hash with it.
         if len(content) > _LARGEST or media_type.endswith(("html", "xml")) or content.lstrip()[:1] == b"<":
             raise _NoKeyError
@@ -113,31 +87,14 @@ class FetchedKey:
         self.key = key.encode()
 
     def __repr__(self) -> str:
-        return f"FetchedKey({self._shown!r})"
+        return f"FetchedKey({self._source.shown!r})"
 
 
 class _NoKeyError(ValueError):
     """The answer holds no key."""
 
-
-class _StayHere(urllib.request.HTTPRedirectHandler):
-    """The header that opens the door is for the place that was named, and for no other."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without a word of the answer."""
-    if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code}"
-    if isinstance(error, urllib.error.URLError):
-        return str(error.reason)
-    if isinstance(error, _NoKeyError):
+    def __str__(self) -> str:
         return "the answer has no text secret_key"
-    if isinstance(error, (OSError, http.client.HTTPException)):
-        return type(error).__name__
-    return "the answer is neither JSON nor text"
 
 
 def hasher_of(wanted: Settings) -> tuple[Hasher | None, FetchedKey | None]:

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from spantap.otel.current import late_calls
 from spantap.otel.delivery_stats import DeliveryStats
 from spantap.otel.hooks import HookStats
 from spantap.otel.tracing import Tracing
+from spantap.policy.rates import RateRule
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.tally import Tally
 from spantap.policy.redact.user_rules import Rule
@@ -33,15 +34,32 @@ _beginnings: dict[int, int] = {}  # process id -> nanoseconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)
+class RatesStats:
+    """How it goes with the rates that are fetched.
+
+    Attributes:
+        url: where they are, without secrets.
+        taken: how many documents were taken.
+        failing: why the last look failed; None when it did not.
+    """
+
+    url: str
+    taken: int
+    failing: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What spantap did in this process so far.
 
     Attributes:
         captured: exchanges kept.
-        not_kept: reason -> exchanges not kept (``not_selected``, ``skipped``, ``unsampled``, ``failed``).
+        not_kept: reason -> exchanges not kept (``not_selected``, ``skipped``, ``unsampled``,
+            ``sampled_out``, ``masked``, ``failed``).
         destinations: name -> its own counts, spans that are not exchanges included.
         queued_bytes: estimated bytes waiting for delivery.
         hooks: name -> what that hook did and how long it took.
+        rates: how it goes with ``CAPTURE_RATES_URL``; None when that is not set.
     """
 
     captured: int
@@ -49,6 +67,7 @@ class Stats:
     destinations: Mapping[str, DeliveryStats]
     queued_bytes: int
     hooks: Mapping[str, HookStats] = field(default_factory=dict)
+    rates: RatesStats | None = None
 
 
 # The one reason that is no loss: the destination had them already.
@@ -87,6 +106,7 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
         "not_kept": dict(stats.not_kept),
         "late_calls": late_calls(),
         "queued_bytes": stats.queued_bytes,
+        "rates": None if stats.rates is None else asdict(stats.rates),
         "hooks": {
             name: {
                 "calls": each.calls,
@@ -123,7 +143,7 @@ def shown(row: Effective) -> str:
     if isinstance(value, Secret):
         return "set"
     if isinstance(value, tuple):
-        plain = (str, Rule)
+        plain = (str, Rule, RateRule)
         return (
             ", ".join(str(each) if isinstance(each, plain) else type(each).__name__ for each in value)
             or "none"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_redaction, settings_remote
+from spantap import settings_file, settings_redaction, settings_remote, settings_sampling
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
@@ -52,6 +52,7 @@ from spantap.settings_kinds import whole as _whole
 from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import row as _row
+from spantap.settings_sampling import SamplingSettings
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
@@ -59,7 +60,7 @@ DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True)
-class Settings(RemoteSettings):
+class Settings(SamplingSettings, RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -250,9 +251,9 @@ class Loaded:
 
 
 def table() -> list[Field[Any]]:
-    """The rows; those of remote destinations last."""
-    remote = {each.name for each in fields(RemoteSettings)}
-    return sorted(fields(Settings), key=lambda each: each.name in remote)
+    """The rows; those of sampling and of remote destinations last."""
+    last = [{each.name for each in fields(group)} for group in (SamplingSettings, RemoteSettings)]
+    return sorted(fields(Settings), key=lambda each: [each.name in names for names in reversed(last)])
 
 
 def environment_names() -> list[str]:
@@ -292,6 +293,7 @@ def read(
     if hooks:
         reader.import_hooks()
     reader.problems.extend(settings_redaction.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_sampling.problems(reader.values, reader.given_as, environ))
     reader.problems.extend(standard.problems(environ))
     if reader.problems:
         raise ConfigurationError(reader.problems)

@@ -103,8 +103,13 @@ def _split(value: str) -> Iterator[tuple[str, str, str]]:
     return (each.partition("=") for each in value.split(",") if each.strip())
 
 
-def url(value: Any) -> str:
-    """The URL of a service."""
+def url(value: Any, headers: str = "HASH_KEY_HEADERS") -> str:
+    """The URL of a service.
+
+    Args:
+        value: what was given.
+        headers: the setting for what is secret.
+    """
     try:
         parts = urlsplit(value.strip())
         whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -114,7 +119,7 @@ def url(value: Any) -> str:
         raise WrongValueError("use a URL with http:// or https://")
     plain = str(value).strip()
     if Redactor().url(plain, Tally()) != plain:
-        raise WrongValueError("leave secrets out of the URL; give them as headers in HASH_KEY_HEADERS")
+        raise WrongValueError(f"leave secrets out of the URL; give them as headers in {headers}")
     return plain
 
 

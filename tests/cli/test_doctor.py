@@ -22,6 +22,7 @@ import pytest
 from receivers.http import HTTPReceiver
 from receivers.otlp_grpc import receiving
 from receivers.otlp_http import OTLPReceiver
+from receivers.rates import RatesServer
 from spantap.export.sqlite import SQLiteSink
 
 BIN = Path(sys.executable).parent
@@ -403,3 +404,30 @@ def test_what_is_masked_is_told(tmp_path: Path) -> None:
     assert masked["your names"] == "nick"
     assert masked["never masked"] == "sid, pin"
     assert {"card", "jwt", "bearer"} <= set(masked["values"].split(", "))
+
+
+def test_sampling_is_told_and_its_rates_are_asked(tmp_path: Path) -> None:
+    """What is kept of what; a service that hands out rates is asked, and what it answers is looked at."""
+    server = RatesServer()
+    environ = {
+        "OTEL_PYTHON_SPANTAP_CAPTURE_SAMPLE_RATE": "0.1",
+        "OTEL_PYTHON_SPANTAP_CAPTURE_RATES": "user:42=1,path:/x/*=0",
+        "OTEL_PYTHON_SPANTAP_CAPTURE_RATES_URL": server.url,
+    }
+    try:
+        status, findings = found(tmp_path, **environ)
+        assert (status, findings["problems"]) == (0, [])
+        assert findings["captured"]["sampling"] == (
+            f"0.1 of them, error always; user:42=1; path:/x/*=0; until there are others from {server.url}"
+        )
+
+        server.answers = [(200, {}, b'{"sample_rate": 1000}')]
+        status, findings = found(tmp_path, **environ)
+        assert status == 1
+        (problem,) = findings["problems"]
+        assert problem["what"] == (
+            f"rates from {server.url}: not usable: sample_rate: use a number from 0 to 100"
+        )
+        assert "docs/sampling.md" in problem["remedy"]
+    finally:
+        server.close()

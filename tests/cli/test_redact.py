@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from exchanges import exchange
 from packing import field, file, form
 from spantap.cli.redact_places import Place, in_lines, in_markup
 from spantap.codec.jsonl import to_line
-from spantap.model import Body, Headers, Request
+from spantap.model import Body, Headers, Request, Response
 from spantap.policy.redact import Redactor, Tally
 
 SPANTAP = str(Path(sys.executable).with_name("spantap"))
@@ -136,6 +137,51 @@ def test_settings_of_the_environment_count(tmp_path: Path) -> None:
     done = redact(tmp_path, "-", given=given, **keys)
 
     assert done.stdout == '{"session_id":"visible","nick":"[REDACTED]"}\n'
+
+
+RULES = """
+/orders/* request.body $.note
+order: /orders/{id} response.body $.total hash
+/orders/* body $.reference keep
+request.header x-note drop
+"""
+
+
+def test_the_rules_that_hold_for_a_path_are_used(tmp_path: Path) -> None:
+    """Of a record those of its path and route, for each half its own; where no path is known, all."""
+    keys = {"OTEL_PYTHON_SPANTAP_REDACT_RULES": RULES, "OTEL_PYTHON_SPANTAP_HASH_KEY": "k" * 16}
+    said = Body(json.dumps({"note": SECRET, "total": 7, "reference": {"pin": 1}}), 90)
+    head = Headers([("content-type", "application/json"), ("x-note", "b")])
+
+    def stored(path: str, route: str | None) -> bytes:
+        request = Request("POST", "http", path, headers=head, body=said)
+        harmless = replace(said, content=said.content.replace(SECRET, "blue"))  # type: ignore[union-attr, arg-type]
+        return to_line(
+            exchange(request=request, route=route, response=Response(200, headers=head, body=harmless))
+        )
+
+    told = json.loads(
+        redact(tmp_path, "--json", "-", given=stored("/orders/7", "/orders/{id}"), **keys).stdout
+    )
+    record = json.loads(told["content"])
+    assert json.loads(record["request"]["body"]["content"])["note"] == "[REDACTED]"
+    answer = json.loads(record["response"]["body"]["content"])
+    assert (answer["note"], len(answer["total"])) == ("blue", 64)
+    assert "x-note" not in record["request"]["headers"]
+    assert record["response"]["headers"]["x-note"] == ["b"]
+    rules = {(each["where"], each["rule"]) for each in told["places"]}
+    assert {("request body $.note", "rule_1"), ("response body $.total", "order")} <= rules
+
+    body = b'{"note":"blue","total":7,"reference":{"pin":1}}'
+    other = b"POST /else HTTP/1.1\r\nContent-Type: application/json\r\nx-note: b\r\n\r\n" + body
+    shown = redact(tmp_path, "-", given=other, **keys).stdout
+    assert "x-note" not in shown
+    assert '"note":"blue"' in shown
+    shown = redact(tmp_path, "-", given=other.replace(b"/else", b"/orders/7"), **keys).stdout
+    assert '"note":"[REDACTED]"' in shown
+    unknown = json.loads(redact(tmp_path, "-", given=body, **keys).stdout)
+    assert (unknown["note"], len(unknown["total"])) == ("[REDACTED]", 64)
+    assert unknown["reference"] == {"pin": "[REDACTED]"}  # a rule for some paths keeps nothing
 
 
 def test_what_is_withheld_is_said(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ def _named_facts(exchange: Exchange) -> Iterator[tuple[str, str]]:
         yield "error", error.type + (f": {error.message}" if error.message else "")
     if exchange.incomplete:
         yield "incomplete", exchange.incomplete
+    if exchange.capture_reason:
+        yield "kept", f"{exchange.capture_reason}, for {exchange.weight:g}"
     own = {**exchange.metadata, **exchange.metrics}
     if own:
         yield "facts", ", ".join(f"{name} {_short(value)}" for name, value in own.items())

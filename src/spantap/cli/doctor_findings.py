@@ -23,12 +23,16 @@ from spantap.otel import exporters, otlp, standard
 from spantap.policy.presets import PRESETS
 from spantap.policy.redact import Redactor, detectors, families
 from spantap.policy.redact.tally import Tally
+from spantap.polled_rates import PolledSampler, sampler_of
 from spantap.reporting import HARMLESS, REMEDIES, shown
 from spantap.settings import Settings
 from spantap.settings_page import STANDARD
 from spantap.version import __version__
 
 _PATIENCE: Final = 2.0  # seconds a collector has to answer
+_RATES_REMEDY: Final = (
+    "see that it can be reached and answers as docs/sampling.md says; meanwhile the last ones hold"
+)
 _UNSAMPLED: Final = {
     "own": "kept in stores, not sent to collectors",
     "all": "kept in stores and sent to collectors",
@@ -141,7 +145,11 @@ def examine(environ: Mapping[str, str], store: Path | None = None) -> Findings:
     except (sqlite3.Error, ValueError) as error:
         remedy = "name a SQLite file that spantap writes"
         found.problems.append(Problem(f"{of_store.path} cannot be read: {error}", remedy))
-    found.problems += [*_problems_here(found), *_problems_of_processes(found.processes)]
+    found.problems += [
+        *_problems_here(found),
+        *_problems_of_rates(loaded.settings),
+        *_problems_of_processes(found.processes),
+    ]
     return found
 
 
@@ -186,8 +194,21 @@ def _captured(wanted: Settings) -> dict[str, str]:
         "never": ", ".join(wanted.exclude),
         "never methods": ", ".join(wanted.exclude_methods),
         "unsampled": _UNSAMPLED[wanted.capture_unsampled],
+        "sampling": _sampling(wanted),
     }
     return {name: text for name, text in rows.items() if text}
+
+
+def _sampling(wanted: Settings) -> str:
+    """The rates, the most general first; empty when everything is kept."""
+    url = wanted.capture_rates_url
+    if sampler_of(wanted) is None:
+        return ""
+    kept = (
+        f"{wanted.capture_sample_rate:g} of them, {', '.join(wanted.capture_always_on) or 'nothing'} always"
+    )
+    more = "; ".join([kept, *map(str, wanted.capture_rates)])
+    return more if url is None else f"{more}; until there are others from {url}"
 
 
 def _masked(wanted: Settings) -> dict[str, str]:
@@ -274,6 +295,12 @@ def _problems_here(found: Findings) -> Iterator[Problem]:
         yield Problem(what, remedy)
 
 
+def _problems_of_rates(wanted: Settings) -> Iterator[Problem]:
+    sampler = sampler_of(wanted)
+    if isinstance(sampler, PolledSampler) and (wrong := sampler.look()) is not None:
+        yield Problem(f"rates from {sampler.shown}: {wrong}", _RATES_REMEDY)
+
+
 def _problems_of_processes(processes: list[Process]) -> Iterator[Problem]:
     for process in processes:
         if process.running is False:
@@ -286,6 +313,11 @@ def _problems_of_processes(processes: list[Process]) -> Iterator[Problem]:
                 yield Problem(
                     what, "see that it runs and can be reached from that process; meanwhile they wait"
                 )
+        rates = process.facts.get("rates") or {}
+        if rates.get("failing"):
+            yield Problem(
+                f"process {process.pid}, rates from {rates['url']}: {rates['failing']}", _RATES_REMEDY
+            )
         lost = {"": {"failed": process.facts["not_kept"].get("failed", 0)}}
         lost |= {name: each["dropped"] for name, each in process.facts["destinations"].items()}
         for name, reasons in lost.items():

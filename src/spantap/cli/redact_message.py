@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
+from urllib.parse import unquote
 
 import orjson
 
@@ -105,6 +106,8 @@ class _Cleaner:
 
     def __init__(self, redactor: Redactor) -> None:
         self.redactor = redactor
+        self.halves = {"": redactor.of_unknown()}  # whose message -> what cleans it
+        self.halves |= {side: redactor.of_unknown(side) for side in ("request", "response")}
         self.tally = Tally()
         self.withheld: dict[str, str] = {}
         self.places: list[Place] = []
@@ -112,7 +115,7 @@ class _Cleaner:
     def body(self, data: bytes, content_type: str, coding: str | None, whose: str) -> Body:
         """A body; `whose` is ``request`` or ``response``, or empty when there is nothing else."""
         collected = Collected(data, len(data))
-        heard = _Heard(self.redactor)
+        heard = _Heard(self.halves[whose])
         cleaned = clean_body(collected, content_type, coding, _LIMITS, cast("Redactor", heard), self.tally)
         if cleaned.withheld is not None:
             self.withheld[f"{whose} body".strip()] = cleaned.withheld
@@ -121,6 +124,10 @@ class _Cleaner:
             found = _places_in_body(heard, cleaned.content)
             self.places += (replace(each, where=prefix + each.where) for each in found)
         return cleaned
+
+    def _belongs_to(self, path: str, route: str | None) -> None:
+        """Clean by the rules that hold there from now on."""
+        self.halves["request"], self.halves["response"] = self.redactor.of(path, route)
 
     def message(self, data: bytes) -> str:
         """A raw message: its first line, its header fields, and its body."""
@@ -149,6 +156,7 @@ class _Cleaner:
     def exchange(self, seen: Exchange) -> Exchange:
         """A record of an exchange, cleaned once more by the rules of today."""
         request, response = seen.request, seen.response
+        self._belongs_to(request.path, seen.route)
         cleaned = replace(
             seen,
             request=replace(
@@ -174,12 +182,13 @@ class _Cleaner:
 
     def headers(self, pairs: list[tuple[str, str]], whose: str) -> list[tuple[str, str]]:
         """Field lines."""
-        clean = self.redactor.header_pairs(pairs, self.tally)
+        redactor = self.halves[whose]
+        clean = redactor.header_pairs(pairs, self.tally)
         for old in pairs:
             own = Tally()
             new = [
                 (name, self.redactor.echoes(value, self.tally))
-                for name, value in self.redactor.header_pairs([old], own)
+                for name, value in redactor.header_pairs([old], own)
             ]
             if not new or old[1] != new[0][1]:
                 self._note(f"{whose} header {new[0][0] if new else old[0].lower()}", own)
@@ -187,9 +196,10 @@ class _Cleaner:
 
     def query(self, query: str) -> str:
         """The query of a request."""
-        clean = self.redactor.query(query, self.tally)
+        redactor = self.halves["request"]
+        clean = redactor.query(query, self.tally)
         if clean != query:
-            probe = _counting(self.redactor.query)
+            probe = _counting(redactor.query)
             self.places += redact_places.in_pairs(query, clean, probe, "request query ")
         return clean
 
@@ -221,6 +231,7 @@ class _Cleaner:
         if "://" in target or "#" in target:  # for a proxy, or from nobody who keeps to the rules
             return f"{method} {self._piece(self.redactor.url, target, 'request target')} {version}"
         path, mark, query = target.partition("?")
+        self._belongs_to(unquote(path), None)
         path = self._piece(self.redactor.path, path, "request path")
         return f"{method} {path}{mark}{self.query(query)} {version}"
 

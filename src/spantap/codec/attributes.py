@@ -174,6 +174,8 @@ def decode(attributes: Mapping[str, Any], facts: SpanFacts) -> Exchange:
         hash_key_id=get(names.HASH_KEY_ID),
         service=facts.service,
         sampled=facts.sampled,
+        weight=get(names.WEIGHT) or 1.0,
+        capture_reason=get(names.CAPTURE_REASON),
     )
 
 
@@ -181,6 +183,9 @@ def _core(exchange: Exchange) -> dict[str, Value]:
     """What must survive any limit."""
     request, response = exchange.request, exchange.response
     core: dict[str, Value] = {}
+    if exchange.weight != 1.0:
+        core[names.WEIGHT] = exchange.weight
+    _put(core, names.CAPTURE_REASON, exchange.capture_reason)
     _put(core, names.INCOMPLETE, exchange.incomplete)
     if exchange.error is not None:
         core[error_names.ERROR_TYPE] = exchange.error.type

@@ -67,6 +67,8 @@ def to_record(exchange: Exchange) -> Record:
             "metrics": dict(exchange.metrics),
             "redactions": dict(exchange.redactions),
             "hash_key_id": exchange.hash_key_id,
+            "weight": None if exchange.weight == 1.0 else exchange.weight,
+            "capture_reason": exchange.capture_reason,
         }
     )
 
@@ -118,6 +120,8 @@ def from_record(record: Mapping[str, Any]) -> Exchange:
         metrics=record.get("metrics", {}),
         redactions=record.get("redactions", {}),
         hash_key_id=record.get("hash_key_id"),
+        weight=record.get("weight", 1.0),
+        capture_reason=record.get("capture_reason"),
     )
 
 

@@ -62,7 +62,10 @@ class WSGIDoor:
         if passage is None:
             return self.app(environ, start_response)
         if isinstance(passage, Session):
-            return _Exchange(passage, environ, start_response).run(self.app)
+            exchange = _Exchange(passage, environ, start_response)
+            if tap.freezes:
+                exchange.afterwards = tap.flush_before_freeze
+            return exchange.run(self.app)
         return pass_through(passage, self.app, environ, start_response)
 
     def _open(self, environ: Environ, tap: Tap) -> Passage | None:
@@ -84,21 +87,22 @@ class WSGIDoor:
 class _Exchange:
     """One request on its way through: the `start_response` the app gets and what the server iterates."""
 
-    __slots__ = ("_environ", "_request", "_response_headers", "_session", "_start_response")
+    __slots__ = ("_environ", "_request", "_response_headers", "_start_response", "afterwards", "session")
 
     def __init__(self, session: Session, environ: Environ, start_response: StartResponse) -> None:
-        self._session = session
+        self.session = session
         self._environ = environ
         # Copied, because the app may change it; read only when the exchange is kept.
         self._request = environ.copy()
         self._response_headers: list[tuple[str, str]] = []
         self._start_response = start_response
+        self.afterwards: Callable[[], None] | None = None  # called when it is finished
         session.complete = self.complete
         if isinstance(session, HookedSession):
             session.native = environ
 
     def run(self, app: WSGIApp) -> Iterable[bytes]:
-        session = self._session
+        session = self.session
         tokens = session.enter()
         try:
             result = app(self._environ, self.start_response)
@@ -122,20 +126,20 @@ class _Exchange:
         if not isinstance(headers, (list, tuple)):
             headers = list(headers)  # an iterable may be good for one reading only, and the server needs it
         try:
-            self._session.answered(int(status[:3]))
+            self.session.answered(int(status[:3]))
             self._response_headers = list(headers)
         except Exception as error:  # noqa: BLE001 - a malformed status is the server's to refuse
             report("noting a response", error)
         # Now, while the framework's request is still there: Flask lets go of it when the app
         # returns, Django when the response is closed.
         self.describe()
-        session = self._session
+        session = self.session
         if session.captured:
             note_environ(session.seen, self._environ, session.data_attribute)
             if isinstance(session, HookedSession):
                 session.framework_request = framework_request(self._environ)
         write = self._start_response(status, headers, *args, **kwargs)
-        if not self._session.captured:
+        if not self.session.captured:
             return write
 
         def noting_write(data: bytes) -> object:
@@ -148,32 +152,34 @@ class _Exchange:
         if not data:
             return
         try:
-            self._session.first_byte()
-            self._session.response.chunk(data)
+            self.session.first_byte()
+            self.session.response.chunk(data)
         except TypeError:
             pass  # not bytes: the server will say so
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("noting a response body", error)
 
     def exhausted(self) -> None:
-        self._session.response.whole = True
-        self._session.passed()
+        self.session.response.whole = True
+        self.session.passed()
+        if self.afterwards is not None:
+            self.finish()  # serverless-wsgi never closes a response
 
     def failed(self, error: BaseException) -> None:
         try:
-            self._session.failed(error)
+            self.session.failed(error)
         except Exception as ours:  # noqa: BLE001 - our bug must not reach the app
             report("noting an exception", ours)
 
     def describe(self) -> None:
         try:
-            describe_environ(self._session.seen, self._environ)
+            describe_environ(self.session.seen, self._environ)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("describing a request", error)
 
     def complete(self) -> None:
         """What the session asks for when the exchange is made."""
-        seen = self._session.seen
+        seen = self.session.seen
         describe_environ(seen, self._environ)
         seen.request_headers = _headers(self._request)
         # Django writes a space before each cookie; around a value it means nothing.
@@ -184,13 +190,11 @@ class _Exchange:
     def finish(self, incomplete: str | None = None) -> None:
         self.describe()
         try:
-            self._session.finish(incomplete)
+            self.session.finish(incomplete)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("finishing a request", error)
-
-    @property
-    def session(self) -> Session:
-        return self._session
+        if self.afterwards is not None:
+            self.afterwards()
 
 
 class _Body:
@@ -320,8 +324,10 @@ def _headers(environ: Mapping[str, Any]) -> list[tuple[str, str]]:
             name = _field(key)
         if name:
             headers.append((name, value if type(value) is str else str(value)))
-    plain = (("content-type", environ.get("CONTENT_TYPE")), ("content-length", environ.get("CONTENT_LENGTH")))
-    headers.extend((name, str(value)) for name, value in plain if value)
+    for key, name in _PLAIN:
+        value = environ.get(key)
+        if value:
+            headers.append((name, str(value)))
     return headers
 
 
@@ -333,6 +339,8 @@ def _field(key: str) -> str:
     return name
 
 
+# PEP 3333: without the prefix of the others.
+_PLAIN: Final = (("CONTENT_TYPE", "content-type"), ("CONTENT_LENGTH", "content-length"))
 # What `_field` has said, the first that came: strangers choose the names of headers.
 _FIELDS: Final[dict[str, str]] = {}
 _REMEMBERED: Final = 512

@@ -74,6 +74,9 @@ class Exchange:
         hash_key_id: names the key that values in it were hashed with, if any were and it has a name.
         service: the ``service.name`` that saw it.
         sampled: whether the trace is exported too.
+        weight: how many exchanges it stands for, itself included: 1 unless a rate has left others out.
+        capture_reason: why it was kept where not all are: ``rate``, ``error``, ``slow``, ``header``,
+            ``keep``; None where all are.
     """
 
     trace_id: str
@@ -97,3 +100,5 @@ class Exchange:
     service: str | None = None
     sampled: bool = True
     hash_key_id: str | None = None
+    weight: float = 1.0
+    capture_reason: str | None = None

@@ -78,6 +78,8 @@ class Observation:
     parent_span_id: str | None = None
     sampled: bool = True
     service: str | None = None
+    weight: float = 1.0
+    capture_reason: str | None = None
 
     def add(self, facts: Mapping[Any, Any]) -> None:
         """Facts of the app's own: numbers are metrics, everything else is metadata."""

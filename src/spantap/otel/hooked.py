@@ -61,7 +61,9 @@ class HookedSession(Session):
             drop = self._dropped()
             if drop is None:
                 drop = yield from hooks.ask(seen, RawExchange(seen, self.native, self.framework_request))
-            outcome = drop or (yield from hooks.mask(self._cleaned(tally), self._tap.pipeline.masked))
+            outcome = drop or self._cleaned(tally)
+            if isinstance(outcome, Exchange):
+                outcome = yield from hooks.mask(outcome, self._tap.pipeline.masked)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("making an exchange", error)
             outcome = Drop("failed")

@@ -83,8 +83,12 @@ class PassageWithCurrent(Passage):
     def leave(self, token: tuple[Token[Current], Any]) -> None:
         """Undo `enter`."""
         current, inner = token
+        context = _CONTEXT.get()
         try:
             CURRENT.reset(current)
+            if inner is None:
+                return
+            _CONTEXT.reset(inner)
         except ValueError:
-            return
-        super().leave(inner)
+            return  # closed from another context, which `enter` has not touched
+        self._context = context

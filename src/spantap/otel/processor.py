@@ -60,6 +60,7 @@ class CaptureProcessor(SpanProcessor):
     Nothing it does may raise: the SDK lets a processor's exception reach the app.
 
     Attributes:
+        exchanges_only: spans without an exchange go nowhere.
         takes_unsampled: an exchange of a trace that is not sampled may go somewhere.
         finish: set by the tap: waits, so many seconds, for exchanges that are just being finished; a
             provider that ends with the process stops us before anybody else hears of the end.
@@ -84,7 +85,7 @@ class CaptureProcessor(SpanProcessor):
 
     def _use(self, routes: Sequence[Route]) -> None:
         self._routes = tuple(routes)
-        self._exchanges_only = all(route.exchanges_only for route in self._routes)
+        self.exchanges_only = all(route.exchanges_only for route in self._routes)
         self.takes_unsampled = any(self._takes_unsampled(route) for route in self._routes)
 
     def _takes_unsampled(self, route: Route) -> bool:
@@ -153,7 +154,7 @@ class CaptureProcessor(SpanProcessor):
             tally: knows the secrets it may quote; found out when None.
         """
         context = span.get_span_context()
-        if self._exchanges_only or context is None or not context.trace_flags.sampled:
+        if self.exchanges_only or context is None or not context.trace_flags.sampled:
             return
         known = self._known_about(span) if tally is None else tally
         self._offer(self._cleaner.copy(span, known), exchange=False, sampled=True)

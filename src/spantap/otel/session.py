@@ -28,7 +28,8 @@ from spantap.otel.late import late_of
 from spantap.otel.live import full_attributes, plain_attributes, write_exception
 from spantap.otel.passage import PassageWithCurrent
 from spantap.otel.stand_in import stand_in
-from spantap.policy.decide import Drop, decide
+from spantap.policy.decide import NOT_SELECTED, Drop, decide
+from spantap.policy.rates import Known
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:
@@ -284,29 +285,46 @@ class Session(PassageWithCurrent):
     def _dropped(self) -> Drop | None:
         """Why nothing is kept; None when everything that is needed to make the exchange is there."""
         seen, current = self.seen, self._current
-        if not self.captured:
-            self._completed()
-            return Drop("not_selected")
-        drop = decide(
-            sampled=self.context.trace_flags.sampled,
-            unsampled=self._tap.unsampled,
-            skipped=current.skipped,
-            kept=current.kept,
+        drop = (
+            NOT_SELECTED
+            if not self.captured
+            else decide(
+                sampled=self.context.trace_flags.sampled,
+                unsampled=self._tap.unsampled,
+                skipped=current.skipped,
+                kept=current.kept,
+            )
         )
-        if drop is not None and not self.span.is_recording():
+        drop = drop or self._sampled_out(Known.PLAIN)
+        if drop is not None and self._unheard():
             return drop
         self._completed()
         if drop is None and self._tap.selection.late and not self._tap.selection.keeps(seen):
-            drop = Drop("not_selected")
+            drop = NOT_SELECTED
+        drop = drop or self._sampled_out(Known.DESCRIBED)
         if drop is None:
             seen.request_body = self.request.collected()
             seen.response_body = self.response.collected()
         return drop
 
-    def _cleaned(self, tally: Tally) -> Exchange:
+    def _unheard(self) -> bool:
+        """Whether nobody would see what is written on the span, now that no exchange comes of it."""
+        late = self._late
+        return not self.span.is_recording() or (
+            self.owned and late is not None and late.unseen and self._tap.processor.exchanges_only
+        )
+
+    def _sampled_out(self, known: Known) -> Drop | None:
+        """Why it is not kept, if sampling leaves it out and that much has to be known to say so."""
+        sampler = self._tap.sampler
+        if sampler is None:
+            return None
+        return sampler.judge(self.seen, self.context.trace_id, kept=self._current.kept, known=known)
+
+    def _cleaned(self, tally: Tally) -> Exchange | Drop:
         self._identify()
         self._tap.identifier.fill(self.seen)
-        return self._tap.pipeline.run(self.seen, tally)
+        return self._sampled_out(Known.IDENTIFIED) or self._tap.pipeline.run(self.seen, tally)
 
     def _identify(self) -> None:
         """Ids and service, which only a record needs."""
@@ -328,7 +346,7 @@ class Session(PassageWithCurrent):
 
     def _write_live(self, outcome: Outcome) -> None:
         span, seen = self.span, self.seen
-        if not span.is_recording():
+        if not span.is_recording() or (isinstance(outcome.exchange, Drop) and self._unheard()):
             return
         try:
             exchange = outcome.exchange

@@ -40,14 +40,9 @@ def without_echoes(exchange: Exchange, redactor: Redactor, tally: Tally) -> Exch
     return exchange
 
 
-def heard(text: str, redactor: Redactor, tally: Tally) -> bool:
-    """Whether a value that was masked elsewhere stands in a text; nothing is counted."""
-    return redactor.echoes(text, Tally.knowing(tally)) != text
-
-
 def _headers(headers: Headers, redactor: Redactor, tally: Tally) -> Headers:
     # One look at all of them together; mostly there is nothing in any.
-    if not heard("\n".join([value for values in headers.values() for value in values]), redactor, tally):
+    if not redactor.hears("\n".join([value for values in headers.values() for value in values]), tally):
         return headers
     return Headers.grouped(
         {name: [redactor.echoes(each, tally) for each in values] for name, values in headers.items()}

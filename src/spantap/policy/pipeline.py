@@ -30,7 +30,7 @@ from spantap.model import (
 )
 from spantap.model.exchange import NOBODY
 from spantap.model.observation import NOTHING, Collected
-from spantap.policy.again import heard, without_echoes
+from spantap.policy.again import without_echoes
 from spantap.policy.body import BodyLimits, clean_body
 from spantap.policy.bounds import METADATA_MAX_BYTES, METRICS_MAX, NAME_MAX, named, within
 from spantap.policy.mask import EditableExchange, masked
@@ -253,6 +253,8 @@ class Pipeline:
             hash_key_id=redactor.hash_key_id(tally),
             service=seen.service,
             sampled=seen.sampled,
+            weight=seen.weight,
+            capture_reason=seen.capture_reason,
         )
         return without_echoes(exchange, asking, tally)
 
@@ -283,7 +285,7 @@ class Pipeline:
         limits = self._options.limits
         most, room = limits.headers, limits.header_bytes
         clean = redactor.header_pairs(pairs, tally, quiet=quiet)
-        if echoes and tally.secrets and heard("\n".join([value for _, value in clean]), redactor, tally):
+        if echoes and redactor.hears("\n".join([value for _, value in clean]), tally):
             clean = [(name, redactor.echoes(value, tally)) for name, value in clean]
         together = "".join(itertools.chain.from_iterable(clean))
         if together.isascii() and len(clean) <= most and len(together) <= room:

@@ -81,7 +81,7 @@ def _content_type(wanted: list[str]) -> Test:
 
 
 def _status(wanted: list[str]) -> Test:
-    ranges = [_range(each) for each in wanted]
+    ranges = [status_range(each) for each in wanted]
 
     def test(seen: Observation) -> bool:
         status = seen.status or _NO_STATUS
@@ -90,7 +90,12 @@ def _status(wanted: list[str]) -> Test:
     return test
 
 
-def _range(text: str) -> tuple[int, int]:
+def status_range(text: str) -> tuple[int, int]:
+    """The lowest and the highest status that is meant by ``404``, ``400-499``, ``4xx``, ``>=400``; none is 0.
+
+    Raises:
+        InvalidPatternError: it is no such text.
+    """
     if text.lower() == "none":
         return _NO_STATUS, _NO_STATUS
     found = _STATUS.fullmatch(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import time
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ SHAPES: dict[str, Callable[[str], object]] = {
     "query": lambda text: REDACTOR.query(text, Tally()),
     "url": lambda text: REDACTOR.url(text, Tally()),
     "json": lambda text: REDACTOR.body(text, "application/json", Tally()),
+    "string": lambda text: REDACTOR.body(json.dumps({"a": f"{text}\n</a>"}), "application/json", Tally()),
     "form": lambda text: REDACTOR.body(text, "application/x-www-form-urlencoded", Tally()),
     "html": lambda text: REDACTOR.body(text, "text/html", Tally()),
     "broken json": lambda text: REDACTOR.body("{,}" + text, "application/json", Tally()),
@@ -48,6 +50,10 @@ REPEATED = (
         '"""',
         "data: [\n",
         "- a:\n",
+        "a: {\n",
+        '- value: "\n',
+        "- - x\n",
+        'b: &a "\n',
         "\x1e",
         ",",
         "a is ",
@@ -87,6 +93,24 @@ def _seconds(call: Callable[[str], object], text: str) -> float:
         return time.thread_time() - start
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("layer", ["escape", "repr", "list"])
+def test_strings_in_strings_are_read_a_few_levels_deep(layer: str) -> None:
+    """What is nested deeper is masked unread, in no more time than it took to write."""
+    text = "<password>cAnArY7391x</password>"
+    while len(text) < 60_000:
+        if layer == "escape":
+            text = f"<a>{text.replace('&', '&amp;').replace('<', '&lt;')}</a>"
+        elif layer == "repr":
+            text = repr({"a": text, "password": 1})
+        else:
+            text = json.dumps([text])
+    start = time.thread_time()
+    clean = REDACTOR.body(json.dumps({"a": text}), "application/json", Tally())
+    assert time.thread_time() - start < 20
+    assert clean is not None
+    assert "cAnArY7391x" not in clean
 
 
 def test_what_is_nested_too_deep_is_masked_unread() -> None:

@@ -193,6 +193,42 @@ def test_what_has_no_places_is_withheld(rules: str, text: str, media_type: str, 
         assert redactor(rules).body(text, media_type, Tally()) == shown
 
 
+EVENTS = "text/event-stream"
+
+
+@pytest.mark.parametrize(
+    ("rules", "text", "kind", "shown"),
+    [
+        ("body $.a", '{"a":1}\n{"a":2,"b":3}\n', "application/x-ndjson",
+         f'{{"a":"{MASK}"}}\n{{"a":"{MASK}","b":3}}\n'),
+        ("body $.a drop", '{"a":1,"b":2}\n{"b":3}\n', "text/plain", '{"b":2}\n{"b":3}\n'),
+        ("body $.a", ")]}',\n{\"a\":1}", "application/json", f")]}}',\n{{\"a\":\"{MASK}\"}}"),
+        ("body $.a", 'event: x\nid: 7\ndata: {"a":1}\n\ndata: {"b":1}\n\n', EVENTS,
+         f'event: x\nid: 7\ndata: {{"a":"{MASK}"}}\n\ndata: {{"b":1}}\n\n'),
+        ("body $.a", "data: event: x\n: ping\nwords\n\n", EVENTS, f"data: {MASK}\n: {MASK}\n{MASK}\n\n"),
+        ("body $.a keep", "data: [DONE]\n: ping\n\n", EVENTS, "data: [DONE]\n: ping\n\n"),
+        ("body $.a", '{"a":1}\nwords', "application/x-ndjson", None),
+    ],
+)  # fmt: skip
+def test_each_line_and_each_event_is_a_document(rules: str, text: str, kind: str, shown: str | None) -> None:
+    """JSON that comes in pieces has places; what of it has none is masked, or withheld with the rest."""
+    if shown is None:
+        with pytest.raises(Withheld, match="rules"):
+            redactor(rules).body(text, kind, Tally())
+    else:
+        assert redactor(rules).body(text, kind, Tally()) == shown
+
+
+def test_only_what_is_kept_is_shown_of_events_and_lines() -> None:
+    """Names of events are shown as names of members are; comments, numbers and texts are not."""
+    made = redactor("body $.a keep", allow=True)
+    text = 'id: 7\nevent: x\ndata: {"a":1,"b":2}\n: ping\n\ndata: words\n\n'
+    assert made.body(text, EVENTS, Tally()) == (
+        f'{MASK}\nevent: x\ndata: {{"a":1,"b":0}}\n: {MASK}\n\ndata: {MASK}\n\n'
+    )
+    assert made.body('{"a":1}\n{"b":2}\n', "application/x-ndjson", Tally()) == '{"a":1}\n{"b":0}\n'
+
+
 # Allow-list mode --------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ _END: Final = 16
 
 def clean_echoes(text: str, tally: Tally) -> str:
     """Text without the values in `Tally.secrets`; JSON stays JSON, and the same text when there are none."""
-    if _plain(text) and not _any_in(tally.secrets, text):
+    if not _any_in(tally.secrets, text):
         return text  # mostly
     # JSON that spells letters in its own way, perhaps each of them, is read before it is searched.
     read = text.lstrip()[:1] in ("{", "[", '"') and ("\\" in text or "%" in text)
@@ -45,7 +45,7 @@ def clean_echoes(text: str, tally: Tally) -> str:
 def scrub(text: str, tally: Tally) -> str:
     """Free text without the values that were masked elsewhere in the exchange, nor their ends."""
     secrets = tally.secrets
-    if not secrets or (_plain(text) and not _any_in(_pieces(secrets), text)):
+    if not _any_in(_pieces(secrets), text):
         return text  # mostly
     for secret in _longest_first(secrets):
         for spelling in (*_spellings(secret, text), repr(secret)[1:-1]):
@@ -56,15 +56,17 @@ def scrub(text: str, tally: Tally) -> str:
     return text
 
 
-def _plain(text: str) -> bool:
-    """Whether nothing in a text is spelt in another way than it is: `_spellings` knows only one."""
-    return not ("\\" in text or "%" in text or "&" in text or "+" in text)
+def hears(text: str, tally: Tally) -> bool:
+    """Whether `clean_echoes` would change a text; nothing is counted."""
+    return _any_in(tally.secrets, text) and clean_echoes(text, Tally.knowing(tally)) != text
 
 
-def _any_in(words: Iterable[str], text: str) -> bool:
-    """Whether one of the words stands in a text. A loop, because a generator costs twice as much."""
-    for word in words:  # noqa: SIM110
-        if word in text:
+def _any_in(secrets: Iterable[str], text: str) -> bool:
+    """Whether one of them may stand in a text, in some spelling. A quick look that errs on yes."""
+    if "\\" in text or "%" in text or "&" in text or "+" in text:
+        return True  # without these `_spellings` knows only one
+    for secret in secrets:  # noqa: SIM110 - a generator costs twice as much
+        if secret in text:
             return True
     return False
 

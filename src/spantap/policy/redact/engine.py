@@ -7,7 +7,7 @@ from copy import copy
 from typing import Final
 
 from spantap.policy.redact.cut import without_beginnings
-from spantap.policy.redact.echo import clean_echoes, scrub
+from spantap.policy.redact.echo import clean_echoes, hears, scrub
 from spantap.policy.redact.form import clean_fields, looks_sensitive
 from spantap.policy.redact.graphql import clean_graphql, is_graphql
 from spantap.policy.redact.hashing import Hasher
@@ -20,7 +20,7 @@ from spantap.policy.redact.prefilter import Prefilter
 from spantap.policy.redact.ruled import ADDRESS_RULES, RuleBook, Ruled
 from spantap.policy.redact.ruled_headers import ruled_headers
 from spantap.policy.redact.rules import DEEPEST, Rules, compile_names
-from spantap.policy.redact.shapes import clean_body, clean_form, clean_whole
+from spantap.policy.redact.shapes import clean_body, clean_form, clean_inside, clean_whole
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.text import clean_text
 from spantap.policy.redact.url import clean_path, clean_query, clean_url
@@ -89,6 +89,14 @@ class Redactor:
             return self, self
         request, response = self._book.of(path, route)
         return self._with(request), self._with(response)
+
+    def of_unknown(self, side: str | None = None) -> Redactor:
+        """The redactor of a message nobody knows the path of: a rule for some paths holds, unless it keeps.
+
+        Args:
+            side: ``request``, ``response``, or None when that is not known, either.
+        """
+        return self if self._book is None else self._with(self._book.unknown(side))
 
     def _with(self, ruled: Ruled) -> Redactor:
         view = copy(self)
@@ -167,7 +175,7 @@ class Redactor:
             return clean_form(text, self._rules, tally, cut=cut, ruled=ruled)
         if ruled.places is None and not ruled.allow:
             return self._open_body(text, kind, tally, cut=cut)  # rules for fields of forms
-        clean = clean_whole(text.removeprefix("\ufeff"), self._rules, tally, cut=cut, ruled=ruled)
+        clean = clean_whole(text.removeprefix("\ufeff"), kind, self._rules, tally, cut=cut, ruled=ruled)
         if clean is not None:
             return clean
         if ruled.text_is_kept:
@@ -229,6 +237,10 @@ class Redactor:
         clean = clean_echoes(text, tally)
         return without_beginnings(clean, tally.secrets) if cut else clean
 
+    def hears(self, text: str, tally: Tally) -> bool:
+        """Whether `echoes` would change a text that is whole; nothing is counted."""
+        return bool(tally.secrets) and hears(text, tally)
+
     def names_secret(self, name: str) -> bool:
         """Whether what stands under a name is a secret, whatever it looks like."""
         return name in self._rules.names
@@ -261,6 +273,8 @@ class Redactor:
                 return clean
         if mask == MASK and is_graphql(text):
             return clean_graphql(text, self._rules, tally)
+        if mask == MASK:
+            text = clean_inside(text, self._rules, tally, depth)
         text = clean_text(text, self._rules, tally, depth, mask)
         spelt = spelt_out(text)
         if spelt == text:

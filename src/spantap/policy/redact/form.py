@@ -9,9 +9,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
+from string import ascii_letters
 from typing import Final
 from urllib.parse import quote_plus, unquote, unquote_plus
 
+from spantap.policy.redact.beside import NAMED, NAMING
 from spantap.policy.redact.patterns import encode
 from spantap.policy.redact.prefilter import NOTATION
 from spantap.policy.redact.ruled import Ruled
@@ -56,6 +58,7 @@ def clean_pairs(
     names = [_decoded(name) for name, _, _ in pairs]
     values = [_decoded(raw) for _, _, raw in pairs]
     oauth = not _OAUTH.isdisjoint(names)
+    beside = _named_beside(names, values, rules)
     recoded = _Recoded([*names, *values], rules, tally, depth, mask)
     done = []
     for (raw_name, equals, raw), name, value in zip(pairs, names, values, strict=True):
@@ -71,7 +74,7 @@ def clean_pairs(
         elif not equals:
             done.append(recoded(raw_name, name))
         else:
-            if name in rules.names or (oauth and name == "code"):
+            if _names_secret(name, rules) or (oauth and name == "code") or name in beside:
                 # `a;b=secret` is one pair to us and two to others: the name may hold the value.
                 if value not in ("", MASK, URL_MASK):
                     tally.add(rule, value)
@@ -97,6 +100,7 @@ def clean_fields(
         As many; None for those that are dropped.
     """
     oauth = any(name in _OAUTH for name, _ in pairs)
+    beside = _named_beside([name for name, _ in pairs], [value for _, value in pairs], rules)
     done: list[tuple[str, str] | None] = []
     for name, value in pairs:
         own = None if ruled is None else ruled.form(name)
@@ -108,7 +112,7 @@ def clean_fields(
             value = treated
         elif own is not None:
             value = rules.value(value, tally, 1, MASK)
-        elif name in rules.names or unquote(name) in rules.names or (oauth and name == "code"):
+        elif _names_secret(name, rules) or (oauth and name == "code") or name in beside:
             if value not in ("", MASK):
                 tally.add("key", value)
                 value = MASK
@@ -116,6 +120,36 @@ def clean_fields(
             value = rules.value(value, tally, 1, MASK)
         done.append((rules.value(name, tally, 1, MASK), value))
     return done
+
+
+def _names_secret(name: str, rules: Rules) -> bool:
+    """Whether a field's name is sensitive, however often it was encoded."""
+    for _ in range(_MOST_LAYERS):
+        if name in rules.names:
+            return True
+        before, name = name, unquote_plus(name) if "%" in name else name
+        if name == before:
+            return False
+    return name in rules.names
+
+
+def _named_beside(names: Sequence[str], values: Sequence[str], rules: Rules) -> set[str]:
+    """Fields another one names: ``name=password&value=...``, ``fields[0][name]``, ``form-0-name``."""
+    last = [_last_word(name) for name in names]
+    heads = {
+        head
+        for (head, word), value in zip(last, values, strict=True)
+        if word in NAMING and value in rules.names
+    }
+    if not heads:
+        return set()
+    return {name for name, (head, word) in zip(names, last, strict=True) if head in heads and word in NAMED}
+
+
+def _last_word(name: str) -> tuple[str, str]:
+    bare = name.removesuffix("]")
+    head = bare.rstrip(ascii_letters)
+    return head, bare[len(head) :]
 
 
 def looks_sensitive(text: str, rules: Rules) -> bool:

@@ -24,6 +24,7 @@ Places = list[tuple[int, int]]
 
 # Behind a name: the value, if it is a string or a literal, else where its bracket stands.
 _VALUE = re.compile(rb'\s*:\s*("[^"]*(?:"|\Z)|[^\s"{}\[\],]*)')
+_SHAPED = re.compile(r"\A\s*\[|[{\n]")  # what may be more than words
 _BRACKETS = re.compile(rb'"[^"]*(?:"|\Z)|([{\[])|[}\]]')
 _NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]{11,}")
 _IN_NUMBER: Final = b"0123456789.eE+-"
@@ -212,7 +213,7 @@ class _Masking:
         if text in self._known.hashes:
             return
         rules, depth = self._rules, self._depth
-        if depth >= DEEPEST or "{" in text or NOTATION.search(text) or text.lstrip()[:1] == "[":
+        if depth >= DEEPEST or _SHAPED.search(text) or NOTATION.search(text):
             clean = rules.value(text, self._known, depth + 1, self._mask)
         else:
             clean = without_values(text, encode(text), rules, self._known, self._mask)

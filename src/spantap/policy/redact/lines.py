@@ -7,6 +7,7 @@ from typing import Final
 
 from spantap.policy.redact.json import clean_json
 from spantap.policy.redact.partial import CleanText, clean_partial
+from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import Tally
 
@@ -19,7 +20,9 @@ def are_lines(text: str) -> bool:
     return _FIRST.match(text) is not None
 
 
-def clean_lines(text: str, rules: Rules, tally: Tally, inner: CleanText, *, cut: bool) -> str | None:
+def clean_lines(
+    text: str, rules: Rules, tally: Tally, inner: CleanText, *, cut: bool, ruled: Ruled | None = None
+) -> str | None:
     """The lines with everything sensitive masked, or None when some are no JSON.
 
     Args:
@@ -28,6 +31,7 @@ def clean_lines(text: str, rules: Rules, tally: Tally, inner: CleanText, *, cut:
         tally: counts what is masked.
         inner: cleans the text of a string that was cut.
         cut: whether the last line ends too early.
+        ruled: the user's rules; each line is a document of its own.
     """
     lines = text.split("\n")
     done = []
@@ -37,9 +41,9 @@ def clean_lines(text: str, rules: Rules, tally: Tally, inner: CleanText, *, cut:
             done.append(line)
             continue
         if cut and number == len(lines) - 1:
-            clean = clean_partial(line.lstrip(_BEFORE), rules, tally, inner)
+            clean = clean_partial(line.lstrip(_BEFORE), rules, tally, inner, ruled=ruled)
         else:
-            clean = clean_json(document, rules, tally)
+            clean = clean_json(document, rules, tally, ruled=ruled)
         if clean is None:
             return None
         before = line[: len(line) - len(line.lstrip(_BEFORE))]

@@ -70,7 +70,8 @@ class _Scan:
             the mask is a string, too.
     """
 
-    def __init__(self, data: bytes, rules: Rules, tally: Tally) -> None:
+    def __init__(self, data: bytes, rules: Rules, tally: Tally, depth: int) -> None:
+        self._depth = depth
         self._data = data
         self._rules = rules
         self._tally = tally
@@ -291,7 +292,7 @@ class _Scan:
 
     def _clean(self, found: list[tuple[int, int, str]]) -> None:
         for start, end, text in found:
-            clean = self._rules.value(text, self._tally, 1, MASK)
+            clean = self._rules.value(text, self._tally, self._depth + 1, MASK)
             if clean != text:
                 self.settled = False
                 quote = self._data[start : start + 1]
@@ -317,11 +318,11 @@ def _written(text: str, quote: bytes) -> bytes:
     return quote + inside + quote
 
 
-def clean_loose(text: str, rules: Rules, tally: Tally) -> str:
+def clean_loose(text: str, rules: Rules, tally: Tally, depth: int = 0) -> str:
     """JSON-like text with everything sensitive masked; the same text when there is nothing."""
     for _ in range(_MOST_PASSES):
         before = text
-        scan = _Scan(encode(text), rules, tally)
+        scan = _Scan(encode(text), rules, tally, depth)
         scanned = decode(scan.run())
         # Whatever the tokens have hidden from us: named values are found in running text, too.
         text = clean_text(scanned, rules, tally)

@@ -23,7 +23,7 @@ from spantap.policy.redact.stretches import Stretches
 from spantap.policy.redact.tags import Attribute, Token, tokens
 from spantap.policy.redact.tally import MASK, Tally
 
-_HTML = re.compile(r"\s*(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
+_HTML = re.compile(r"\s*(?:<\?xml[^>]{0,256}>\s*)?(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
 _OWN_ENTITIES = compile_bytes(r"(?i:<!doctype[^>]*\[|<!entity)", groups=False)  # in linear time
 # Elements whose text names what their neighbour holds: plist, XML-RPC, Java's properties.
 _NAMERS: Final = frozenset(NAMING) - {"id", "type"}
@@ -41,6 +41,7 @@ def clean_markup(
     sure: bool = False,
     cut: bool = False,
     depth: int = 0,
+    level: int = 0,
 ) -> str | None:
     """Markup with everything sensitive masked, or None when it has entities of its own.
 
@@ -52,11 +53,12 @@ def clean_markup(
         sure: it is XML, says its media type; what may be running text is cleaned as that, too.
         cut: whether it ends too early.
         depth: how many comments are around it.
+        level: how deep inside other values we are.
     """
     if "<!" in text and _OWN_ENTITIES.search(encode(text)):
         return None
     html = html or _HTML.match(text) is not None
-    document = _Document(text, rules, tally, html=html, cut=cut, depth=depth)
+    document = _Document(text, rules, tally, html=html, cut=cut, depth=depth, level=level)
     clean = document.clean()
     return clean if (sure or html) and not document.doubtful else clean_plain(clean, rules, tally)
 
@@ -78,8 +80,11 @@ class _Document:
         doubtful: some tags are none, or are broken; what stands in there may be running text.
     """
 
-    def __init__(self, text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool, depth: int) -> None:
+    def __init__(
+        self, text: str, rules: Rules, tally: Tally, *, html: bool, cut: bool, depth: int, level: int
+    ) -> None:
         self.doubtful = False
+        self._level = level
         self._depth = depth
         self._text = text
         self._rules = rules
@@ -195,15 +200,32 @@ class _Document:
         content = unescape(raw) if token.kind == "text" else raw
         clean = self._cleaned(content, token.kind)
         if self._page is not None and token.kind == "text":
+            before = self._page.before(content)
+            if before and clean == content:
+                clean = self._continued(before, content)
             self._page.said(content)
         if clean != content:
             written = escape(clean, quote=False) if token.kind == "text" else clean
             self._edits.append((token.inside, end, written))
 
+    def _continued(self, before: str, content: str) -> str:
+        """A text whose name stands in an element before it: ``<b>Password</b>: x``."""
+        tally = Tally()
+        clean = self._rules.value(before + content, tally, self._level + 1, MASK)
+        if clean == before + content or not clean.startswith(before):
+            return content
+        for rule, count in tally.counts.items():
+            self._tally.counts[rule] = self._tally.counts.get(rule, 0) + count
+        for secret in tally.secrets:
+            self._tally.remember(secret)
+        return clean[len(before) :]
+
     def _cleaned(self, content: str, kind: str) -> str:
         if kind == "comment" and "<" in content and self._depth < _MOST_COMMENTS:
             html = self._page is not None
-            inside = clean_markup(content, self._rules, self._tally, html=html, depth=self._depth + 1)
+            inside = clean_markup(
+                content, self._rules, self._tally, html=html, depth=self._depth + 1, level=self._level
+            )
             return MASK if inside is None else inside
         return self._value(content)
 
@@ -211,7 +233,7 @@ class _Document:
         """A text or an attribute's value; most have nothing in them that could be looked into."""
         if not self._values and NOTATION.search(content) is None:
             return content
-        return self._rules.value(content, self._tally, 1, MASK)
+        return self._rules.value(content, self._tally, self._level + 1, MASK)
 
     def _noted(self, token: Token, raw: str, end: int) -> None:
         """``<key>password</key><string>...</string>``, in this order or the other."""

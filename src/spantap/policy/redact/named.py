@@ -20,6 +20,8 @@ _TO_VALUE = re.compile(
 _ODD = compile_bytes(
     rf"[%\x80-\xff](?:{NAME})?(?:[ \t]{NAME}){{0,2}}(?:{QUOTES})?\]?[ \t]*(?:!?=|->|:)", groups=False
 )
+# Full-width colon and equals sign; what stands for them has the same length.
+_WIDE_MARKS: Final = {b"\xef\xbc\x9a": b":  ", b"\xef\xbc\x9d": b"=  "}
 _MOST_WORDS: Final = 3
 _LONGEST_WORD: Final = 256
 
@@ -31,6 +33,14 @@ class Pair(NamedTuple):
     name_end: int
     value: int
     separator: bytes
+
+
+def with_plain_marks(data: bytes) -> bytes:
+    """Text in which colons and equals signs are those of ASCII; every other byte stays where it is."""
+    if b"\xef\xbc" in data:
+        for wide, plain in _WIDE_MARKS.items():
+            data = data.replace(wide, plain)
+    return data
 
 
 def pairs(data: bytes, places: list[tuple[int, int]]) -> Iterator[Pair]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
+from unicodedata import normalize
 
 from spantap.policy.redact import families
 from spantap.policy.redact.detectors import HINT, OPTIONAL
@@ -19,12 +20,17 @@ from spantap.policy.redact.patterns import Pattern, compile_bytes
 _GAP: Final = r"(?:[^a-zA-Z0-9]|\\[bfnrt]){0,4}"
 # A letter before a short word hides it, unless the letter belongs to an escape (\n).
 _START: Final = r"(?:^|[^a-zA-Z]|\\[abfnrtv])"
-# An escaped letter can spell any name, and so can a full-width one or a long s: a look is not
-# enough then.
-_ESCAPES: Final = r"\\u|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf"
+# An escaped letter can spell any name, and so can a full-width or mathematical one, a long s, a Kelvin sign:
+# a look is not enough then.
+_ESCAPES: Final = (
+    r"\\[ux]|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf|\xf0\x9d[\x90-\x9f]|\xe2\x84\xaa"
+)
 _END: Final = r"[sS]?(?:[^a-z]|$)"
 # In a text that has none of these, no value is named, no URL stands, and nothing is spelt in another way.
-NOTATION = re.compile(r"[=:<%&\\\"'`]|--|->|[ \t](?:is|was|are|were)[ \t:]|machine\s")
+NOTATION = re.compile(
+    r"[=:\uff1a\uff1d<%&\\\"'`]|--|->|[ \t](?:is|was|are|were|[-\u2013\u2014])[ \t:]|machine\s|[是为為は는은]"
+    r"|\S\r?\n\S"  # a table
+)
 
 
 class Prefilter:
@@ -71,7 +77,10 @@ _VALUES = compile_bytes(HINT, groups=False)
 
 
 def _anywhere() -> str:
-    return f"(?i:{'|'.join(_GAP.join(map(_cased, stem.split('-'))) for stem in families.ANYWHERE)})"
+    # What macOS makes of letters with marks: the letter, and the mark behind it.
+    apart = {normalize("NFD", stem) for stem in families.ANYWHERE}
+    stems = sorted({*families.ANYWHERE, *apart})
+    return f"(?i:{'|'.join(_GAP.join(map(_cased, stem.split('-'))) for stem in stems)})"
 
 
 def _whole_words() -> str:

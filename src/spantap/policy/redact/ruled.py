@@ -186,7 +186,7 @@ class RuleBook:
             then, too, unless it keeps something.
     """
 
-    __slots__ = ("_all", "_allow", "_hasher", "_rules", "_sets", "_where", "anywhere")
+    __slots__ = ("_all", "_allow", "_hasher", "_rules", "_sets", "_strict", "_where", "anywhere")
 
     def __init__(self, rules: Sequence[Rule], *, allow: bool, hasher: Hasher | None) -> None:
         self._rules = tuple(rules)
@@ -198,8 +198,8 @@ class RuleBook:
         self._hasher = hasher
         self._all = all(each is None for each in self._where)
         self._sets: dict[tuple[int, ...], tuple[Ruled, Ruled]] = {}
-        strict = [each for each in rules if each.path is None or each.action != "keep"]
-        self.anywhere = Ruled(strict, allow=allow, hasher=hasher, bodies=False)
+        self._strict = [each for each in rules if each.path is None or each.action != "keep"]
+        self.anywhere = Ruled(self._strict, allow=allow, hasher=hasher, bodies=False)
 
     def of(self, path: str, route: str | None) -> tuple[Ruled, Ruled]:
         """What holds for the request and for the response of an exchange."""
@@ -215,6 +215,11 @@ class RuleBook:
             if len(self._sets) < _MOST_SETS:
                 self._sets[holding] = known
         return known
+
+    def unknown(self, side: str | None) -> Ruled:
+        """What holds for a message whose path is not known, and perhaps not even which message it is."""
+        chosen = [each for each in self._strict if side is None or side in each.sides]
+        return Ruled(chosen, allow=self._allow, hasher=self._hasher)
 
     def _side(self, rules: Sequence[Rule], side: str) -> Ruled:
         chosen = [each for each in rules if side in each.sides]

@@ -7,7 +7,7 @@ from typing import Final
 
 from spantap.policy.redact.beginning import clean_beginning
 from spantap.policy.redact.cut import without_tail
-from spantap.policy.redact.events import CleanData, clean_events
+from spantap.policy.redact.events import CleanData, are_events, clean_events
 from spantap.policy.redact.form import clean_pairs, looks_sensitive
 from spantap.policy.redact.graphql import clean_graphql, is_graphql
 from spantap.policy.redact.json import clean_json
@@ -16,12 +16,12 @@ from spantap.policy.redact.loose import clean_loose
 from spantap.policy.redact.markup import clean_markup
 from spantap.policy.redact.partial import clean_partial
 from spantap.policy.redact.plain import clean_plain, holds_secrets
-from spantap.policy.redact.ruled import Ruled
+from spantap.policy.redact.ruled import UNLISTED, Ruled
 from spantap.policy.redact.rules import DEEPEST, Rules
 from spantap.policy.redact.table import clean_table, delimiter_of
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.url import clean_values
-from spantap.policy.redact.yaml import clean_yaml
+from spantap.policy.redact.yaml import clean_yaml, is_yaml
 
 _MOST_PASSES: Final = 3
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -38,6 +38,15 @@ _GUARD = re.compile(
 )
 _SELECTION = re.compile(r"\s*\{[\s,]*[A-Za-z_.#]")
 _MARKUP = re.compile(r"[\ufeff\s]*<(?:[A-Za-z_!?/])")
+_FORM_INSIDE = re.compile(r"[\w.%\[\]+-]{1,256}=[^\s&<>\"']*(?:&[\w.%\[\]+-]{1,256}=[^\s&<>\"']*)+\Z")
+# Inside of a text: what is a tag for certain, and what is one of a page.
+_TAGS = re.compile(r"</[A-Za-z_]|/>|<!\[CDATA\[|<(?:input|meta)\b", re.IGNORECASE)
+_ANY_TAG = re.compile(r"<[A-Za-z_!?/]")
+_OF_PAGES = re.compile(
+    r"<(?:!doctype|a|b|body|button|code|dd|div|dl|dt|em|form|h[1-6]|head|html|input|label|li|main|meta|ol|p|pre|script|section|select|span|strong|t[dhr]|table"
+    r"|textarea|title|ul)[\s/>]",
+    re.IGNORECASE,
+)
 _PAIRS = re.compile(r"[^\s=&{}<>\"]{1,256}=[^\s&<>\"]*(?:&[^\s&<>\"]*)*\s*\Z")
 
 
@@ -62,7 +71,7 @@ def clean_body(
     if kind in _UNREADABLE:
         text = without_tail(text) if cut else text
         return None if holds_secrets(text, rules) else text
-    if kind == _EVENTS:
+    if kind == _EVENTS and are_events(text):
         return clean_events(text, _data_cleaner(rules, tally, depth), cut=cut)
     return _by_beginning(text, kind, rules, tally, cut=cut, depth=depth)
 
@@ -96,8 +105,10 @@ def _names(form: str) -> list[str]:
 def _by_notation(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str | None:
     if kind == _GRAPHQL or is_graphql(text):
         return clean_graphql(without_tail(text) if cut else text, rules, tally)
-    if kind.endswith(_MARKUP_ENDS) or _MARKUP.match(text):
-        html, sure = kind.endswith("/html"), kind.endswith(_MARKUP_ENDS)
+    sure = kind.endswith(_MARKUP_ENDS)
+    # What an app says nothing about, many frameworks call HTML.
+    if (sure and _ANY_TAG.search(text)) or _MARKUP.match(text):
+        html = kind.endswith("/html") and _OF_PAGES.search(text) is not None
         return clean_markup(text, rules, tally, html=html, sure=sure, cut=cut)
     if kind == _FORM or _PAIRS.match(text):
         return clean_form(text, rules, tally, cut=cut)
@@ -128,6 +139,36 @@ def _document(text: str, rules: Rules, tally: Tally, *, cut: bool, depth: int) -
     return text if clean == bare else clean
 
 
+def clean_inside(text: str, rules: Rules, tally: Tally, depth: int) -> str:
+    """A string found inside something else, by its shape: names may stand beside their values in it, too.
+
+    Args:
+        text: the string, which is no JSON.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        depth: how deep inside other values we are.
+    """
+    begins, ends = text.lstrip()[:1], text.rstrip()[-1:]
+    if begins == "{" or (begins == "[" and ends == "]"):
+        return clean_loose(text, rules, tally, depth)
+    if "&" in text and _FORM_INSIDE.match(text):
+        return clean_pairs(text, rules, tally, depth, MASK, "key")
+    if "<" in text and _TAGS.search(text):
+        pages = (False, True) if _OF_PAGES.search(text) else (False,)
+        for html in pages:
+            clean = clean_markup(text, rules, tally, html=html, level=depth)
+            if clean is None:
+                tally.add("entities", text)
+                return MASK
+            text = clean
+    if "\n" not in text:
+        return text
+    delimiter = delimiter_of(text, sure=False)
+    if delimiter is not None:
+        text = clean_table(text, delimiter, rules, tally, any_row=False)
+    return clean_yaml(text, rules, tally, depth=depth) if is_yaml(text) else text
+
+
 def _data_cleaner(rules: Rules, tally: Tally, depth: int) -> CleanData:
     def clean(data: str, cut: bool) -> str:
         cleaned = clean_body(data, "", rules, tally, cut=cut, depth=depth)
@@ -136,11 +177,50 @@ def _data_cleaner(rules: Rules, tally: Tally, depth: int) -> CleanData:
     return clean
 
 
-def clean_whole(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled) -> str | None:
-    """A JSON document in whose places the user has rules, or its beginning; None when it is none."""
-    if not cut:
-        return clean_json(text, rules, tally, ruled=ruled)
-    return clean_partial(text, rules, tally, str, ruled=ruled)
+def clean_whole(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled) -> str | None:
+    """What has places in which the user has rules, or its beginning; None when it has none.
+
+    That is JSON, JSON on each line, and events with JSON in them: each line and each event is a document.
+    """
+    if kind == _EVENTS and are_events(text):
+        return _ruled_events(text, rules, tally, cut=cut, ruled=ruled)
+    guard = _GUARD.match(text)
+    before = guard[0] if guard and not guard[0].rstrip().endswith("(") else ""
+    text = text[len(before) :]
+    clean = (
+        clean_partial(text, rules, tally, str, ruled=ruled)
+        if cut
+        else clean_json(text, rules, tally, ruled=ruled)
+    )
+    if clean is None and (are_lines(text) or text.startswith("\x1e")):
+        clean = clean_lines(text, rules, tally, str, cut=cut, ruled=ruled)
+    return None if clean is None else before + clean
+
+
+def _ruled_events(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled) -> str:
+    """Events; what one says that has no places is masked, and so is what is no field of an event."""
+    kept = ruled.text_is_kept
+    open_data = _data_cleaner(rules, tally, 0)
+
+    def data(said: str, ends_early: bool) -> str:
+        if not said.strip():
+            return said
+        clean = clean_whole(said, "", rules, tally, cut=ends_early, ruled=ruled)
+        if clean is not None:
+            return clean
+        return open_data(said, ends_early) if kept else hidden()
+
+    def other(line: str, ends_early: bool) -> str:
+        name = line.partition(":")[0]
+        if kept or name in ("event", "retry") or (name == "id" and not ruled.allow):
+            return open_data(line, ends_early)
+        return hidden() if name else f": {hidden()}"
+
+    def hidden() -> str:
+        tally.add(UNLISTED if ruled.allow else "rules")
+        return MASK
+
+    return clean_events(text, data, cut=cut, clean_other=other)
 
 
 def clean_form(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled | None = None) -> str:
@@ -166,10 +246,10 @@ def clean_form(text: str, rules: Rules, tally: Tally, *, cut: bool, ruled: Ruled
 def _text(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str:
     if cut:
         text = without_tail(text)
-    delimiter = delimiter_of(text, sure=kind in _TABLES)
+    delimiter = None if kind.endswith(_YAML_ENDS) else delimiter_of(text, sure=kind in _TABLES)
     if delimiter is not None:
         text = clean_table(text, delimiter, rules, tally, any_row=kind in _TABLES)
-    if kind.endswith(_YAML_ENDS):
+    if kind.endswith(_YAML_ENDS) or is_yaml(text):
         # Its lines belong together by their indentation, which running text knows nothing of.
         text = clean_yaml(clean_values(text, rules, tally, MASK), rules, tally, cut=cut)
         return "\n".join([clean_plain(line, rules, tally) for line in text.split("\n")])

@@ -36,7 +36,10 @@ def delimiter_of(text: str, *, sure: bool) -> str | None:
 
 def _is_heading(cell: str) -> bool:
     return (
-        0 < len(cell) <= _LONGEST_HEADING and len(cell.split()) <= 4 and "=" not in cell and ": " not in cell
+        0 < len(cell) <= _LONGEST_HEADING
+        and len(cell.split()) <= 4
+        and "=" not in cell
+        and ": " not in f"{cell} "  # no YAML
     )
 
 

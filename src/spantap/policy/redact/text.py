@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from spantap.policy.redact.detectors import find
 from spantap.policy.redact.keys import SensitiveNames
 from spantap.policy.redact.literal import literal_end
-from spantap.policy.redact.named import NAME, QUOTES, pairs
+from spantap.policy.redact.named import NAME, QUOTES, pairs, with_plain_marks
 from spantap.policy.redact.patterns import Pattern, compile_bytes, decode, encode
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
@@ -32,9 +33,11 @@ _BARE = compile_bytes(
 )
 # In a sentence: "your password is hunter2". What is no word of the language is a value.
 _SENTENCE = compile_bytes(
-    rf"({NAME}(?:[ \t]{NAME}){{0,2}})[ \t]+(?:is|was|are|were)(?:[ \t]*:)?[ \t]+"
+    rf"({NAME}(?:[ \t]{NAME}){{0,2}})[ \t]+(?:is|was|are|were|-|\xe2\x80[\x93\x94])(?:[ \t]*:)?[ \t]+"
     rf"(?:{QUOTES})?([^\s\"'`<>]{{4,}})"
 )
+# The same where no space stands between words, and no letter of the language in a value.
+_EASTERN = compile_bytes(r"(密码|密碼|口令|パスワード|비밀번호)(?:是|为|為|は|는|은)[ ]?([!-~]{4,})")
 # In messages: "123456 is your verification code", and a label on a line of its own.
 _IS_YOUR = compile_bytes(rf"([^\s\"'`<>=:]{{4,64}})[ \t]+is[ \t]+your[ \t]+({NAME}(?:[ \t]{NAME}){{0,2}})")
 _LABEL = compile_bytes(
@@ -45,6 +48,8 @@ _ELEMENT = compile_bytes(r"<(?:[A-Za-z0-9_]+:)?([A-Za-z0-9_.-]+)(?:\s[^<>]*)?>")
 _DIGIT = re.compile(rb"[0-9]")
 _BLOCK = re.compile(rb"[|>]?[+-]?\r?\n([ \t]+[^\n]+(?:\n[ \t]+[^\n]+)*)")  # YAML, folded headers
 _URL = compile_bytes(r"[A-Za-z][A-Za-z0-9+.-]*:(?:\\*/){2}[^\s\"'<>`]+")
+# A link without scheme and host: what stands beside `code` tells whether that is OAuth's.
+_LINK = compile_bytes(r"[^\s\"'<>`(){}\[\]]*[?#][^\s\"'<>`(){}\[\]]*\bcode=[^\s\"'<>`(){}\[\]]*")
 _MASK: Final = MASK.encode()
 # Values that are nothing, or masked, where they surely end: many documents have them by the dozen.
 _DONE = re.compile(
@@ -69,6 +74,7 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
         b"%" in data and rules.prefilter.anything(encode(unquote(text)))
     ):
         return text
+    data = with_plain_marks(data)
     hidden = mask.encode()
     spans = [
         *_urls(data, rules, depth),
@@ -77,12 +83,13 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
         *_bare(data, rules.names, hidden),
         *_elements(data, rules.names, hidden),
         *_sentences(_SENTENCE, data, rules.names, hidden),
+        *_sentences(_EASTERN, data, rules.names, hidden),
         *_sentences(_LABEL, data, rules.names, hidden),
         *_sentences(_IS_YOUR, data, rules.names, hidden, name=2),
     ]
     if not spans:
         return text
-    return decode(_replaced(data, _apart(spans, data, hidden), tally))
+    return decode(_replaced(encode(text), _apart(spans, data, hidden), tally))
 
 
 def _replaced(data: bytes, spans: list[_Span], tally: Tally) -> bytes:
@@ -114,9 +121,8 @@ def _apart(spans: list[_Span], data: bytes, hidden: bytes) -> list[_Span]:
 
 
 def _urls(data: bytes, rules: Rules, depth: int) -> Iterator[_Span]:
-    if b":" not in data:
-        return
-    for match in _URL.finditer(data):
+    found = _URL.finditer(data) if b":" in data else iter(())
+    for match in chain(found, _LINK.finditer(data) if b"code=" in data else ()):
         start, end = match.start(), match.end()
         inner = Tally()
         url = decode(data[start:end])
@@ -190,6 +196,8 @@ def _elements(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Sp
             end = data.find(closing, start)
         if end < 0:
             unclosed.add(closing)
+            if data[match.start() - 1 : match.start()].isalnum():
+                continue  # List<Token>
             end = data.find(b"<", start)
         end = end if end >= 0 else len(data)
         if not _nothing(data[start:end]):

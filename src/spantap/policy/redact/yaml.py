@@ -1,116 +1,255 @@
-"""YAML, line by line: values below their names, and names that are values (``name: DB_PASSWORD``)."""
+"""YAML: values below their names, names that are values (``name: DB_PASSWORD``), flags in lists.
+
+No parser: lines are read by their indentation, whatever is broken in them. What does not close reaches
+to the end.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import Final
 
 from spantap.policy.redact.beside import LONGEST, NAMED, NAMERS
+from spantap.policy.redact.form import looks_sensitive
+from spantap.policy.redact.loose import clean_loose
+from spantap.policy.redact.plain import spelt_out
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
+from spantap.policy.redact.yaml_values import beginning, extent, flow_end
 
-_MEMBER = re.compile(
-    r"([ \t]*(?:- +)*)((?:\"[^\"\n]*\"|'[^'\n]*'|[^\s#:\"'][^:\n]{0,255}?))[ \t]*:(?:[ \t]+(.*))?\Z"
+_KEY = re.compile(
+    r"(\"[^\"\\\n]*(?:\\.[^\"\\\n]*)*\"|'[^'\n]*(?:''[^'\n]*)*'"
+    r"|[^\s#\"'{}\[\]][^\n]{0,255}?)[ \t]{0,16}:(?=\s|\Z)"
 )
-_INDENT = re.compile(r"[ \t]*(- )?")
-_EMPTY: Final = frozenset({"", "null", "~", '""', "''", MASK, f'"{MASK}"'})
-_LATER: Final = frozenset({"|", ">", "|-", ">-", "|+", ">+"})
+_DASH = re.compile(r"-(?:[ \t]+|(?=\r?\n|\r?\Z))")
+_ASKED = re.compile(r"\?[ \t]+([^\r\n]+)")
+_ANSWER = re.compile(r":(?=\s|\Z)")
+_ANCHOR = re.compile(r"(?:![^\s]*[ \t]+)?&([^\s,\[\]{}]+)")
+_ALIAS = re.compile(r"\*([^\s,\[\]{}]+)")
+_EMPTY: Final = frozenset({"", "null", "~", '""', "''", MASK, f'"{MASK}"', f"'{MASK}'"})
+_MOST_UNCLOSED: Final = 16  # then nobody looks for an end any more
+_NAMES_BESIDE: Final = "|".join(sorted(NAMED | NAMERS))
+# What no single line tells: names beside values, flags in lists, collections on one line.
+_YAML = re.compile(
+    rf"^[ \t]*(?:- +)*(?:[\"']?(?:{_NAMES_BESIDE})[\"']?[ \t]*:[ \t\r\n]"
+    r"|- +[\"']?--?[A-Za-z]|- +[\[{]|[\w\"'.-]+:[ \t]+(?:[\[{]|[&!|>*]))",
+    re.MULTILINE,
+)
 
 
-def clean_yaml(text: str, rules: Rules, tally: Tally, *, cut: bool = False) -> str:
-    """YAML with the values of sensitive names masked; the same text when there are none."""
-    return _Scan(rules, tally, cut=cut).run(text)
+def is_yaml(text: str) -> bool:
+    """Whether a text may be YAML with names and values on different lines."""
+    return "\n" in text and _YAML.search(text) is not None
+
+
+def clean_yaml(text: str, rules: Rules, tally: Tally, *, cut: bool = False, depth: int = 0) -> str:
+    """YAML with the values of sensitive names masked; the same text when there are none.
+
+    Args:
+        text: the YAML.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        cut: whether it ends too early.
+        depth: how deep inside other values we are.
+    """
+    return _Scan(text, rules, tally, cut=cut, depth=depth).run()
+
+
+@dataclass(slots=True)
+class _Level:
+    """A mapping or a sequence that is not over yet."""
+
+    column: int
+    sequence: bool = False
+    named: bool = False  # of a mapping: another member names a secret
+    nameless: bool = True
+    values: list[tuple[int, int]] = field(default_factory=list)  # those a name may stand beside
+    count: int = 0  # of a sequence: its elements
+    before: str = ""  # the one before
+    pair: bool = False  # it is an element itself, and the first one names a secret
+    second: tuple[int, int] | None = None
 
 
 class _Scan:
-    """One pass over one text."""
+    """One pass over one text. Values are known by where they begin and the column of what holds them."""
 
-    def __init__(self, rules: Rules, tally: Tally, *, cut: bool) -> None:
+    def __init__(self, text: str, rules: Rules, tally: Tally, *, cut: bool, depth: int) -> None:
+        self._depth = depth
+        self._text = text
+        self._rules = rules
         self._names = rules.names
         self._tally = tally
         self._cut = cut
-        self._lines: list[str] = []
-        self._hidden = -1  # lines deeper than that belong to a secret
-        self._list = False  # and so do list items of the same depth
-        self._items: list[_Item] = []
+        self._levels: list[_Level] = []
+        self._until = 0  # what stands before is done
+        self._asked: str | None = None  # ``? name``, whose value comes
+        self._anchors: dict[str, list[tuple[int, int]]] = {}
+        self._aliases: list[str] = []
+        self._edits: list[tuple[int, int, str]] = []
+        self._hidden = 0  # what was hidden last ends here
+        self._unclosed = 0  # collections whose end was looked for in vain
 
-    def run(self, text: str) -> str:
+    def run(self) -> str:
         """The text, masked."""
-        for line in text.split("\n"):
-            self._lines.append(line)
-            if line.strip():
-                self._line(line.rstrip("\r"))
-        if self._cut:
-            for item in self._items:
-                self._end(item)
-        return "\n".join(self._lines)
+        text, at = self._text, 0
+        while at < len(text):
+            end = text.find("\n", at) + 1 or len(text)
+            if at >= self._until:
+                self._line(at, end)
+            at = end
+        while self._levels:
+            self._leave(over=True)
+        for alias in self._aliases:
+            self._hide_all(self._anchors.pop(alias, []))
+        return self._edited()
 
-    def _line(self, line: str) -> None:
-        if self._hidden >= 0:
-            found = _INDENT.match(line)
-            bare = line.lstrip(" \t")
-            indent = len(line) - len(bare)
-            if indent > self._hidden or (indent == self._hidden and found and found[1] and self._list):
-                self._hide(len(self._lines) - 1, indent + (2 if found and found[1] else 0))
-                return
-            self._hidden = -1
-        member = _MEMBER.match(line)
-        if member is None:
+    def _line(self, start: int, end: int) -> None:
+        text = self._text
+        bare = text[start:end].lstrip(" \t\r\n")
+        at = end - len(bare)
+        if not bare or bare[0] == "#":
             return
-        indent = len(member[1])
-        self._enter(indent, begins="-" in member[1])
-        name, value = _bare(member[2]), (member[3] or "").strip()
-        item = self._items[-1]
+        if at == start and bare.rstrip() in ("---", "..."):
+            while self._levels:
+                self._leave(over=False)
+            return
+        dash = None
+        while (found := _DASH.match(text, at, end)) is not None:
+            dash = self._element(at - start)
+            at = found.end()
+        asked = _ASKED.match(text, at, end)
+        if asked is not None:
+            self._asked = _bare(asked[1])
+            return
+        answer = _ANSWER.match(text, at, end) if self._asked is not None else None
+        key = _KEY.match(text, at, end)
+        if answer is not None and self._asked is not None:
+            self._member(self._asked, answer.end(), at - start)
+            self._asked = None
+        elif key is not None:
+            if dash is not None:
+                dash.before = ""
+            self._member(_bare(key[1]), key.end(), at - start)
+        elif dash is not None:
+            self._scalar(dash, at, end)
+        elif text[at] in "{[":
+            self._flow(at)
+
+    def _element(self, column: int) -> _Level:
+        """A further element of the sequence in that column."""
+        inside = False
+        while self._levels and self._levels[-1].column > column:
+            self._leave(over=False)
+        if self._levels:
+            inside = self._levels[-1].sequence and self._levels[-1].column < column
+        if not (self._levels and self._levels[-1].sequence and self._levels[-1].column == column):
+            self._levels.append(_Level(column, sequence=True, pair=inside))
+        level = self._levels[-1]
+        level.count += 1
+        return level
+
+    def _scalar(self, level: _Level, at: int, end: int) -> None:
+        """An element that is no mapping."""
+        said, flag = _bare(self._text[at:end]), level.before
+        level.before = said
+        self._anchored(at, level.column)
+        if flag.startswith("-") and flag.lstrip("-") in self._names:
+            self._hide(at, level.column)
+        elif self._text[at : at + 1] in ("{", "["):
+            self._flow(at)
+        elif level.count == 1:
+            level.pair = level.pair and said in self._names
+        elif level.count == 2:
+            level.second = (at, level.column)
+
+    def _member(self, name: str, at: int, column: int) -> None:
+        """A member of the mapping in that column."""
+        level = self._mapping(column)
+        value = beginning(self._text, at)
+        line = self._text[value : self._text.find("\n", value) + 1 or len(self._text)]
+        said = _bare(line) if "\n" not in self._text[at:value] else ""
+        self._anchored(value, column)
         if name in self._names:
-            if value in _LATER or value in ("", "&", "!"):
-                self._hidden, self._list = indent, True
-            elif value not in _EMPTY:
-                self._hidden, self._list = indent, False  # it may go on in the next lines
-                self._hide(len(self._lines) - 1, len(line) - len((member[3] or "").lstrip()))
-        elif name in NAMERS:
-            item.nameless = False
-            if _bare(value) in self._names:
-                item.named = True
-        if name in NAMED and value not in _EMPTY and value not in _LATER:
-            item.values.append((len(self._lines) - 1, len(line) - len((member[3] or "").lstrip())))
-        if item.named:
-            self._end(item)
-
-    def _enter(self, indent: int, *, begins: bool) -> None:
-        while self._items and (
-            self._items[-1].indent > indent or (begins and self._items[-1].indent == indent)
-        ):
-            self._items.pop()
-        if not self._items or self._items[-1].indent < indent:
-            self._items.append(_Item(indent))
-
-    def _end(self, item: _Item) -> None:
-        if item.named or (self._cut and item.nameless):
-            for number, start in item.values:
-                if item.named or len(self._lines[number]) <= LONGEST:
-                    self._hide(number, start)
-            item.values.clear()
-
-    def _hide(self, number: int, start: int) -> None:
-        line = self._lines[number]
-        raw = line[start:].rstrip("\r")
-        if raw.strip() in _EMPTY:
+            alias = _ALIAS.match(self._text, value)
+            if alias is not None:
+                self._aliases.append(alias[1])
+            self._hide(at, column)
             return
-        self._tally.add("key", _bare(raw))
-        self._lines[number] = f'{line[:start]}"{MASK}"' + ("\r" if line.endswith("\r") else "")
+        if name in NAMERS:
+            level.nameless = False
+            level.named = level.named or said in self._names
+        if name in NAMED:
+            level.values.append((at, column))
+        if level.named:
+            self._hide_all(level.values)
+            level.values.clear()
+        elif said[:1] in ("{", "["):
+            self._flow(value)
 
+    def _mapping(self, column: int) -> _Level:
+        while self._levels and (
+            self._levels[-1].column > column
+            or (self._levels[-1].column == column and self._levels[-1].sequence)
+        ):
+            self._leave(over=False)
+        if not self._levels or self._levels[-1].column < column:
+            self._levels.append(_Level(column))
+        return self._levels[-1]
 
-class _Item:
-    """The members of one mapping."""
+    def _leave(self, *, over: bool) -> None:
+        """The end of a collection, or of the text."""
+        level = self._levels.pop()
+        if level.pair and level.count == 2 and level.second is not None:
+            self._hide(*level.second)
+        if over and self._cut and level.nameless:
+            self._hide_all(level.values, most=LONGEST)
 
-    __slots__ = ("indent", "named", "nameless", "values")
+    def _hide_all(self, values: list[tuple[int, int]], most: int | None = None) -> None:
+        """Mask values, in their order, none of those longer than `most`."""
+        self._hidden = 0
+        for at, column in values:
+            if at >= self._hidden:  # or it is part of the one before
+                self._hide(at, column, most)
 
-    def __init__(self, indent: int) -> None:
-        self.indent = indent
-        self.named = False
-        self.nameless = True
-        self.values: list[tuple[int, int]] = []  # line and place of those a name may stand beside
+    def _anchored(self, at: int, column: int) -> None:
+        anchor = _ANCHOR.match(self._text, at)
+        if anchor is not None:
+            self._anchors.setdefault(anchor[1], []).append((at, column))
+
+    def _flow(self, at: int) -> None:
+        """``{password: x}``, ``[--password, x]``: what else is JSON without quotes."""
+        end = flow_end(self._text, at) if self._unclosed < _MOST_UNCLOSED else -1
+        if end < 0:
+            self._unclosed += 1
+            return
+        flow = self._text[at:end]
+        self._until = end
+        if looks_sensitive(flow, self._rules):
+            clean = clean_loose(flow, self._rules, self._tally, self._depth)
+            if clean != flow:
+                self._edits.append((at, end, clean))
+
+    def _hide(self, at: int, column: int, most: int | None = None) -> None:
+        start, end = extent(self._text, at, column)
+        self._hidden = max(self._hidden, end)
+        raw = self._text[start:end]
+        if most is not None and len(raw) > most:
+            return
+        self._until = max(self._until, end)
+        if raw.strip() not in _EMPTY:
+            self._tally.add("key", _bare(raw))
+            self._edits.append((start, end, f'"{MASK}"'))
+
+    def _edited(self) -> str:
+        pieces, at = [], 0
+        for start, end, written in sorted(self._edits, key=lambda each: (each[0], -each[1])):
+            if start >= at:
+                pieces += [self._text[at:start], written]
+                at = end
+        return "".join([*pieces, self._text[at:]])
 
 
 def _bare(text: str) -> str:
-    return text.strip().strip("\"'")
+    text = text.strip().strip("\"'")
+    return spelt_out(text) if "\\" in text else text
