@@ -45,7 +45,7 @@ def clean_beginning(text: str, rules: Rules, tally: Tally) -> str | None:
     for start, end in reversed(nameless):
         data = data[:start] + _HIDDEN + data[end:]
     shown = decode(data) if nameless else text
-    clean = clean_in_place(shown, data, rules.prefilter.places(data), rules, tally)
+    clean = clean_in_place(shown, data, rules.prefilter.touched(data), rules, tally)
     if clean is not None:
         for start, end in nameless:
             tally.add("key", decode(whole[start:end]).strip('"'))

@@ -15,7 +15,7 @@ from spantap.policy.redact.beside import NAMING
 from spantap.policy.redact.detectors import card_number
 from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.patterns import decode, encode
-from spantap.policy.redact.prefilter import NOTATION
+from spantap.policy.redact.prefilter import NOTATION, SHAPED
 from spantap.policy.redact.rules import DEEPEST, Rules
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.url import without_values
@@ -24,7 +24,6 @@ Places = list[tuple[int, int]]
 
 # Behind a name: the value, if it is a string or a literal, else where its bracket stands.
 _VALUE = re.compile(rb'\s*:\s*("[^"]*(?:"|\Z)|[^\s"{}\[\],]*)')
-_SHAPED = re.compile(r"\A\s*\[|[{\n]")  # what may be more than words
 _BRACKETS = re.compile(rb'"[^"]*(?:"|\Z)|([{\[])|[}\]]')
 _NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]{11,}")
 _IN_NUMBER: Final = b"0123456789.eE+-"
@@ -213,7 +212,7 @@ class _Masking:
         if text in self._known.hashes:
             return
         rules, depth = self._rules, self._depth
-        if depth >= DEEPEST or _SHAPED.search(text) or NOTATION.search(text):
+        if depth >= DEEPEST or SHAPED.search(text):
             clean = rules.value(text, self._known, depth + 1, self._mask)
         else:
             clean = without_values(text, encode(text), rules, self._known, self._mask)
