@@ -14,7 +14,14 @@ from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_policies, settings_redaction, settings_remote, settings_sampling
+from spantap import (
+    settings_file,
+    settings_policies,
+    settings_redaction,
+    settings_remote,
+    settings_sampling,
+    settings_spool,
+)
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
@@ -55,6 +62,7 @@ from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import row as _row
 from spantap.settings_sampling import SamplingSettings
+from spantap.settings_spool import DIRECTORY
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
@@ -293,6 +301,7 @@ def read(
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
     reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_spool.problems(reader.values, reader.given_as))
     reader.problems.extend(settings_policies.problems(reader.values, reader.given_as))
     if hooks:
         reader.import_hooks()
@@ -374,7 +383,7 @@ class _Reader:
         if name == "config_file":
             self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
             return
-        is_path = row is not None and row.metadata["kind"] in (STORE, KEY_FILE, CERTIFICATE)
+        is_path = row is not None and row.metadata["kind"] in (STORE, KEY_FILE, CERTIFICATE, DIRECTORY)
         if is_path and isinstance(value, str) and value:
             value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
         self.take(name, given_as, value, f"file ({file.path})")

@@ -78,6 +78,7 @@ class RedisSink:
     """
 
     name = "redis"
+    remote = True
 
     def __init__(
         self,
