@@ -80,7 +80,6 @@ REMEDIES: Final = {
     "rejected": "it took their batch without them: its own log says why",
     "too_large": "it does not even take them without bodies and headers: raise its limit",
     "export_failed": "it failed again and again in a way nobody foresaw: see the log of the process",
-    "unwritten": "the disk was full in the middle of a batch: make room",
     "shutdown": "the process ended before they were taken: give it more time to stop",
     "unwritable": "it has no form for a value in them: please report this",
     "failed": "capture failed: the log of the process says where; please report this",
@@ -123,6 +122,7 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
                 "queued": each.queued,
                 "dropped": dict(each.dropped),
                 "lightened": dict(each.lightened),
+                "expired": each.expired,
                 "failing": each.failing,
             }
             for name, each in stats.destinations.items()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_redaction, settings_remote, settings_sampling
+from spantap import settings_file, settings_redaction, settings_remote, settings_sampling, settings_stores
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
@@ -53,6 +53,7 @@ from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import row as _row
 from spantap.settings_sampling import SamplingSettings
+from spantap.settings_stores import StoreSettings
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
@@ -60,7 +61,7 @@ DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True)
-class Settings(SamplingSettings, RemoteSettings):
+class Settings(SamplingSettings, StoreSettings, RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -251,8 +252,10 @@ class Loaded:
 
 
 def table() -> list[Field[Any]]:
-    """The rows; those of sampling and of remote destinations last."""
-    last = [{each.name for each in fields(group)} for group in (SamplingSettings, RemoteSettings)]
+    """The rows; those of sampling, of stores and of remote destinations last."""
+    last = [
+        {each.name for each in fields(group)} for group in (SamplingSettings, StoreSettings, RemoteSettings)
+    ]
     return sorted(fields(Settings), key=lambda each: [each.name in names for names in reversed(last)])
 
 
@@ -290,6 +293,7 @@ def read(
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
     reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_stores.problems(reader.values, reader.given_as))
     if hooks:
         reader.import_hooks()
     reader.problems.extend(settings_redaction.problems(reader.values, reader.given_as))

@@ -162,6 +162,7 @@ def test_the_public_names() -> None:
         "EditableExchange",
         "Handle",
         "RawExchange",
+        "Spantap",
         "SpantapError",
         "Stats",
         "WSGIMiddleware",

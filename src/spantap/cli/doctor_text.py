@@ -127,6 +127,7 @@ def _process(page: _Page, process: Process) -> Iterator[str]:
         counts += f"; it had: {known}" if known else ""
         lighter = _counted(each.get("lightened", {}))
         counts += f"; without: {lighter}" if lighter else ""
+        counts += f"; {each['expired']} expired" if each.get("expired") else ""
         dropped = _counted({name: count for name, count in each["dropped"].items() if name not in HARMLESS})
         lost = page.styled(_RED, f"; lost: {dropped}") if dropped else ""
         if each.get("failing"):

@@ -18,11 +18,13 @@ class DeliveryStats:
         dropped: reason -> spans it did not get: ``queue_full``, ``budget``, ``shutdown``, ``refused``
             (it will not have them), ``rejected`` (it took the batch without them), ``too_large``,
             ``export_failed`` (it failed in an unknown way, again and again), ``unwritable`` (it has
-            no form for a value in them), ``unwritten`` (the disk was full in the middle of a batch),
+            no form for a value in them);
             ``duplicate`` is no loss: it had them already.
         queued: spans waiting or being sent.
         lightened: what was given up (``bodies``, ``headers``, ``metadata``) -> spans, to keep within
             the memory bound or what the destination takes.
+        expired: spans this process has deleted from the store because they were too old or too many;
+            whoever wrote them, and whether or not they were counted here.
         failures: tries in a row at which it took nothing.
         failing: what it said at the last of them; None when it took the last batch.
     """
@@ -32,5 +34,6 @@ class DeliveryStats:
     queued: int
     dropped: Mapping[str, int] = field(default_factory=dict)
     lightened: Mapping[str, int] = field(default_factory=dict)
+    expired: int = 0
     failures: int = 0
     failing: str | None = None

@@ -14,11 +14,13 @@ from opentelemetry.trace import Link, SpanKind, format_span_id, format_trace_id
 
 from spantap.codec import names
 from spantap.codec.attributes import SpanFacts, decode, encode
-from spantap.export.sink import ProcessReport, Reporting, Sink
-from spantap.guard import report
+from spantap.export.outcome import NotTakenError
+from spantap.export.sink import Expiring, ProcessReport, Reporting, Sink
+from spantap.guard import logger, report
 from spantap.model import Exchange
 
 _REPORT_SECONDS: Final = 1.0
+_EXPIRE_SECONDS: Final = 60.0
 
 
 class CleanSpan(ReadableSpan):
@@ -160,6 +162,9 @@ class SinkExporter(SpanExporter):
     """Dresses a `Sink` as an OpenTelemetry span exporter; spans without an exchange are passed over.
 
     Works behind our own queue and behind any span processor of the SDK.
+
+    Attributes:
+        expired: exchanges the sink has let go of because they were too old or too many.
     """
 
     def __init__(self, sink: Sink, about: Callable[[], ProcessReport] | None = None) -> None:
@@ -171,14 +176,17 @@ class SinkExporter(SpanExporter):
         self._about = about if isinstance(sink, Reporting) else None
         self._reported: Mapping[str, Any] | None = None
         self._report_due = 0.0
+        self.expired = 0
+        self._expire_due = 0.0
 
     def settled(self, *, final: bool) -> None:
-        """A batch is done, or the worker has nothing to do: report on the process if there is news.
+        """A batch is done, or the worker has nothing to do: let go of what is too old, report on the process.
 
         Args:
             final: everything is flushed and this may be the last call: report at once; else once a
                 second at most.
         """
+        self._expire()
         if self._about is None or not (final or time.monotonic() >= self._report_due):
             return
         self._report_due = time.monotonic() + _REPORT_SECONDS
@@ -186,6 +194,16 @@ class SinkExporter(SpanExporter):
         if about.facts != self._reported and isinstance(self.sink, Reporting):
             self.sink.report(about)
             self._reported = about.facts
+
+    def _expire(self) -> None:
+        """Once a minute: it may have to look at all of the store."""
+        if not isinstance(self.sink, Expiring) or time.monotonic() < self._expire_due:
+            return
+        self._expire_due = time.monotonic() + _EXPIRE_SECONDS
+        try:
+            self.expired += self.sink.expire()
+        except (NotTakenError, OSError) as error:
+            logger.debug("%s could not expire anything: %s", self.sink.name, type(error).__name__)
 
     def deliver(self, spans: Sequence[ReadableSpan]) -> Mapping[str, int]:
         """Write the exchanges of a batch; returns and raises what the sink does."""
@@ -196,6 +214,7 @@ class SinkExporter(SpanExporter):
         """As the SDK wants it: failures are logged once and returned, never raised."""
         try:
             self.deliver(spans)
+            self._expire()
         except Exception as error:  # noqa: BLE001 - the SDK lets an exporter's exception reach the app
             report(f"writing to {self.sink.name}", error)
             return SpanExportResult.FAILURE

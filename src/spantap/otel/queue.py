@@ -124,6 +124,7 @@ class DeliveryQueue:
                 queued=len(self._items) + self._in_flight,
                 dropped=dict(self._dropped),
                 lightened=dict(self._lightened),
+                expired=getattr(self._delivery, "expired", 0),
                 failures=self._tries.failures,
                 failing=self._tries.failing,
             )
