@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from spantap.configuration import instrument_app
+from spantap.configuration import Handle, ensure_configured, instrument_app
 from spantap.export.sink import Sink
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ class Spantap:
 
     There is one capture per process: a factory may be called again, with stores that are equal to
     the first (the same kind, place and terms), or with none.
+
+    Attributes:
+        handle: to flush, stop and look at the capture; None before `init_app`.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Spantap:
         stores: where exchanges go; the settings name others, or the default.
         **settings: as for `spantap.configure`.
         """
+        self.handle: Handle | None = None
         self._stores = stores
         self._settings = settings
         if app is not None:
@@ -58,5 +62,6 @@ class Spantap:
         wanted = {**self._settings, **app.config.get("SPANTAP", {}), **settings}
         if stores is not None:
             wanted["destinations"] = list(stores) if isinstance(stores, Iterable) else [stores]
-        instrument_app(app, framework="flask", **wanted)
+        self.handle = ensure_configured(wanted)
+        instrument_app(app, framework="flask")
         app.extensions["spantap"] = self

@@ -140,6 +140,30 @@ def test_lines_on_a_full_disk(kind: type[JSONLSink] | type[CSVSink], tmp_path: P
     assert len(path.read_bytes().splitlines()) == 6 + sink.heads
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "sql"])
+def test_a_database_on_a_full_disk(kind: str, tmp_path: Path) -> None:
+    """Nothing of the batch is kept until there is room, and then all of it, once."""
+    path = tmp_path / "store"
+    sink = KINDS[kind](path if kind == "sqlite" else f"sqlite:///{path}")
+    sink.write([numbered(0)])
+    batch = [numbered(number) for number in range(1, 500)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50_000, hard))
+    try:
+        for _ in range(2):
+            with pytest.raises(TryLaterError):
+                sink.write(batch)
+            assert numbers(sink.read()) == [0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+
+    assert sink.write(batch) == {}
+    assert numbers(sink.read(None)) == list(range(499, -1, -1))
+    sink.close()
+
+
 @pytest.mark.parametrize("kind", [SQLiteSink, JSONLSink])
 def test_a_closed_store_opens_again(kind: type[SQLiteSink] | type[JSONLSink], tmp_path: Path) -> None:
     """After close, the next write goes on in the same file."""

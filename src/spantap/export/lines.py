@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -24,7 +24,7 @@ Key: TypeAlias = tuple[str, str]
 """What an exchange is known by: trace id and span id."""
 
 
-class LinesSink(Store, ABC):
+class LinesSink(Store):
     """A file that lines are appended to. It is created with mode 0600; several processes may share it.
 
     `write`, `expire` and `close` belong to one worker thread; `read` may be called from anywhere,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+
 from spantap.export.retention import FOREVER, Retention
+from spantap.export.search import EVERYTHING, Filter
+from spantap.model import Exchange
 
 
-class Store:
+class Store(ABC):
     """Base of the stores. Two of the same class, place and terms are equal: a process needs one.
 
     Attributes:
@@ -22,9 +27,25 @@ class Store:
         self.retention = retention
 
     @property
+    @abstractmethod
     def target(self) -> str:
         """Where it is, as a person would say; nothing secret."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def write(self, exchanges: Sequence[Exchange], /) -> Mapping[str, int]:
+        """Keep the batch; see `spantap.export.sink.Sink`."""
+
+    @abstractmethod
+    def read(self, limit: int | None = 100, wanted: Filter = EVERYTHING) -> list[Exchange]:
+        """The newest exchanges first, at most so many (None: all) of those that are wanted."""
+
+    @abstractmethod
+    def expire(self) -> int:
+        """Let go of what the retention says; how many exchanges are gone since the last call."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what `write` opened."""
 
     def terms(self) -> tuple[object, ...]:
         """What else makes one store differ from another in the same place."""
