@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from spantap import settings_policies
 from spantap.export.address import Address
 from spantap.export.csv import CSVSink
 from spantap.export.files import why_not_writable
 from spantap.export.http import HTTPSink
 from spantap.export.jsonl import JSONLSink
 from spantap.export.lines import LinesSink
+from spantap.export.memory import MemorySink
 from spantap.export.redis import RedisSink
 from spantap.export.retention import SETTINGS
-from spantap.export.sink import ProcessReport, Sink
+from spantap.export.sink import ProcessReport, Sink, policy_of
 from spantap.export.sql_url import DatabaseURL
 from spantap.export.sqlite import SQLiteSink
 from spantap.export.store import Store
@@ -30,8 +32,14 @@ from spantap.otel.limits import WithinLimits
 from spantap.otel.processor import Route
 from spantap.otel.queue import Batching, DeliveryQueue
 from spantap.otel.retry import Delivery
+from spantap.otel.under_policy import UnderPolicy
+from spantap.policy import policies
+from spantap.policy.presets import PRESETS
 from spantap.settings import PREFIX, Loaded, Settings, load
 
+# The destinations of ours, switched on or not.
+_SINKS: Final = (SQLiteSink, JSONLSink, CSVSink, MemorySink, HTTPSink, WebSocketSink, RedisSink)
+_OURS: Final = frozenset({"otlp", "sql", *(each.name for each in _SINKS)})
 # Exporters of ours that need to be told where to send -> the setting that says so.
 _REMOTE: Final = {
     "spantap_sql": "SQL_URL",
@@ -67,8 +75,10 @@ def chosen(wanted: Settings) -> Chosen:
     remote = {f"spantap_{sink.name}": sink for sink in _remote(wanted)}
     _has_addresses(listed or (), remote)
     paths = {"sqlite": wanted.sqlite_path, "jsonl": wanted.jsonl_path, "csv": wanted.csv_path}
+    csv_policy = policies.named(wanted.policies, CSVSink.name)  # which names the columns
     by_name = {
-        name: remote.get(name) or exporters.sink_named(name, paths, *wanted.terms) for name in listed or ()
+        name: remote.get(name) or exporters.sink_named(name, paths, *wanted.terms, csv_policy)
+        for name in listed or ()
     }
     named = filter(None, by_name.values())
     for sink in (*wanted.destinations, *_by_path(wanted), *remote.values(), *named):
@@ -98,12 +108,14 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
     own_bound = wanted.queue_max_items if "queue_max_items" in loaded.sources else None
     batching = standard.batching(own_bound)
     where = chosen(wanted)
+    _check(wanted, where)
     made = []
     for sink in where.sinks:
         exporters.serve(sink)
-        opened = functools.partial(SinkExporter, sink, report)
+        policy = policy_of(sink) or policies.named(wanted.policies, sink.name)
+        opened = functools.partial(SinkExporter, sink, report, policy)
         queue = DeliveryQueue(_named(sink, where.sinks), opened, _own_batching(sink, batching))
-        made.append(Route(queue, exchanges_only=True, sampled_only=False))
+        made.append(Route(queue, exchanges_only=True, sampled_only=False, policy=policy))
     openers: dict[str, Callable[[], Delivery]] = {
         name: functools.partial(exporters.ForeignDelivery, name) for name in where.others
     }
@@ -111,8 +123,11 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
         otlp.prepare()
         openers["otlp"] = otlp.open_otlp
     for name, opener in openers.items():
-        queue = DeliveryQueue(name, functools.partial(WithinLimits, opener), batching)
-        made.append(Route(queue, exchanges_only=False, sampled_only=True))
+        policy = policies.named(wanted.policies, name)
+        limited: Callable[[], Delivery] = functools.partial(WithinLimits, opener)
+        governed = limited if policy is None else functools.partial(UnderPolicy, limited, policy)
+        queue = DeliveryQueue(name, governed, batching)
+        made.append(Route(queue, exchanges_only=False, sampled_only=True, policy=policy))
     for route in made:
         logger.debug("destination %s", route.queue.name)
     return made
@@ -133,6 +148,32 @@ def _has_stores(wanted: Settings, sinks: Sequence[Sink]) -> None:
         raise ConfigurationError(problems)
 
 
+def _check(wanted: Settings, where: Chosen) -> None:
+    """Policies have to be of destinations there are, or could be, and able to match."""
+    there_are = {*_OURS, *(sink.name for sink in where.sinks), *where.others}
+    named = standard.header_names(standard.REQUEST_HEADERS) + standard.header_names(standard.RESPONSE_HEADERS)
+    headers = bool(named) or (wanted.headers and PRESETS[wanted.preset].headers)
+    problems = [
+        *settings_policies.for_nobody(wanted.policies, there_are),
+        *settings_policies.twice(wanted.destinations),
+        *(() if headers else settings_policies.without_headers(wanted.policies, wanted.destinations)),
+        *_undated(wanted, where.sinks),
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def _undated(wanted: Settings, sinks: Iterable[Sink]) -> Iterator[Problem]:
+    """A store can only let go of the oldest if it is told when they were."""
+    for sink in sinks:
+        policy = policy_of(sink) or policies.named(wanted.policies, sink.name)
+        dated = policy is None or policy.kept is None or "date" in policy.kept
+        if isinstance(sink, Store) and sink.retention and not dated:
+            yield Problem(
+                f"policies, {sink.name}", "fields", "the store has a retention: name the field date, too"
+            )
+
+
 def _default_store(wanted: Settings) -> Sink:
     reason = why_not_writable(Path(exporters.DEFAULT_SQLITE))
     if reason is not None:
@@ -151,7 +192,8 @@ def _by_path(wanted: Settings) -> list[Sink]:
     if wanted.jsonl_path is not None:
         sinks.append(JSONLSink(wanted.jsonl_path, retention=retention, rotation=rotation))
     if wanted.csv_path is not None:
-        sinks.append(CSVSink(wanted.csv_path, retention=retention, rotation=rotation))
+        policy = policies.named(wanted.policies, CSVSink.name)  # it names the columns
+        sinks.append(CSVSink(wanted.csv_path, retention=retention, rotation=rotation, policy=policy))
     return sinks
 
 
@@ -242,7 +284,7 @@ class SQLExporter(exporters.Named):
         if wanted.sql_url is None:
             _has_addresses(["spantap_sql"], [])
         else:
-            super().__init__(_sql(wanted, wanted.sql_url))
+            super().__init__(_sql(wanted, wanted.sql_url), policy=policies.named(wanted.policies, "sql"))
 
 
 class HTTPExporter(exporters.Named):
@@ -260,7 +302,9 @@ class HTTPExporter(exporters.Named):
         if wanted.http_endpoint is None:
             _has_addresses(["spantap_http"], [])
         else:
-            super().__init__(_http(wanted, wanted.http_endpoint))
+            super().__init__(
+                _http(wanted, wanted.http_endpoint), policy=policies.named(wanted.policies, HTTPSink.name)
+            )
 
 
 class WebSocketExporter(exporters.Named):
@@ -274,7 +318,10 @@ class WebSocketExporter(exporters.Named):
         if wanted.websocket_endpoint is None:
             _has_addresses(["spantap_websocket"], [])
         else:
-            super().__init__(_websocket(wanted, wanted.websocket_endpoint))
+            super().__init__(
+                _websocket(wanted, wanted.websocket_endpoint),
+                policy=policies.named(wanted.policies, WebSocketSink.name),
+            )
 
 
 class RedisExporter(exporters.Named):
@@ -288,7 +335,9 @@ class RedisExporter(exporters.Named):
         if wanted.redis_url is None:
             _has_addresses(["spantap_redis"], [])
         else:
-            super().__init__(_redis(wanted, wanted.redis_url))
+            super().__init__(
+                _redis(wanted, wanted.redis_url), policy=policies.named(wanted.policies, RedisSink.name)
+            )
 
 
 def _named(sink: Sink, sinks: Sequence[Sink]) -> str:

@@ -21,6 +21,8 @@ from spantap.settings_row import Kind, row
 _SAMPLING: Final = ("capture_sample_rate", "capture_rates", "capture_rates_url")
 _OF_URL: Final = ("capture_rates_headers", "capture_rates_interval")
 _KEEPS_ERRORS: Final = ("error",)
+# What says which paths are captured at all.
+_SELECTION: Final = frozenset({"include_urls", "exclude_urls", "default_exclusions"})
 
 
 def always_on(value: Any) -> tuple[str, ...]:
@@ -125,13 +127,13 @@ def problems(
             remedy = "has no effect: the tracer provider that is given has a sampler of its own"
             yield Problem(given_as["trace_sampler"], shown, remedy)
     for rule in values.get("capture_rates", ()):
-        why = _why_never(rule, values)
+        why = _why_never(rule, values, unread=bool(given_as.keys() & _SELECTION - values.keys()))
         if why is not None:
             yield Problem(given_as["capture_rates"], repr(str(rule)), f"has no effect: {why}")
 
 
-def _why_never(rule: RateRule, values: Mapping[str, Any]) -> str | None:
-    """Why a rule is never used; None when it may be."""
+def _why_never(rule: RateRule, values: Mapping[str, Any], *, unread: bool) -> str | None:
+    """Why a rule is never used; None when it may be, or when what is selected could not be read."""
     always = parse_always(values.get("capture_always_on", _KEEPS_ERRORS))
     if rule.rate < 1 and always.error and _is_of_errors(rule):
         return "CAPTURE_ALWAYS_ON keeps all errors; take error out of it, or delete the rule"
@@ -142,7 +144,7 @@ def _why_never(rule: RateRule, values: Mapping[str, Any]) -> str | None:
         and float(rule.pattern) >= always.slow
     ):
         return f"CAPTURE_ALWAYS_ON keeps what takes {always.slow:g} ms; delete the rule"
-    if rule.kind == "path" and not is_pattern(rule.pattern):
+    if rule.kind == "path" and not is_pattern(rule.pattern) and not unread:
         selection = Selection(
             include=values.get("include_urls", ()),
             exclude=values.get("exclude_urls", ()),

@@ -14,6 +14,8 @@ from spantap.codec.flat import COLUMNS
 from spantap.export.archives import archives
 from spantap.export.csv import CSVSink
 from spantap.model import Body, Error, Exchange, Identity, Request
+from spantap.policy.destination import DestinationPolicy
+from spantap.policy.fields import FIELDS
 from store_writer import numbered
 
 FORMULAS = (
@@ -104,3 +106,27 @@ def test_columns_of_ones_own(tmp_path: Path) -> None:
     assert [(each.response.status, each.service) for each in sink.read()] == [(201, None), (201, "shop")]
     with pytest.raises(ValueError, match="no such columns: colour"):
         CSVSink(tmp_path / "t.csv", columns=["colour"])
+
+
+def test_the_fields_of_a_policy_are_the_columns(tmp_path: Path) -> None:
+    """In its order, and what makes a record of them; all the columns when it leaves nothing out."""
+    policy = DestinationPolicy(fields=["date", "status", "path", "mimetype", "exception"])
+    sink = CSVSink(tmp_path / "t.csv", policy=policy)
+    sink.write([policy.reduced(numbered(1))])
+
+    (row,) = rows(sink.path)
+    assert tuple(row) == (
+        *("time", "status", "path", "mimetype", "error_type", "error_message"),
+        *("trace_id", "span_id", "start_ns", "end_ns"),
+    )
+    assert (row["status"], row["path"], row["mimetype"]) == ("201", "/users/7", "application/json")
+    (back,) = sink.read()
+    assert (back.response.status, back.timing.start, back.route) == (201, START + 1, None)
+    assert CSVSink(tmp_path / "t.csv", policy=DestinationPolicy(skip_on_exception=True)).columns == COLUMNS
+
+
+def test_every_field_has_columns() -> None:
+    """No field of a policy is without one, but for headers of its own."""
+    for field in FIELDS:
+        policy = DestinationPolicy(fields=[field])
+        assert set(CSVSink("t.csv", policy=policy).columns) <= set(COLUMNS), field

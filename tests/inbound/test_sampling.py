@@ -228,7 +228,12 @@ async def slowly(exchange: spantap.RawExchange) -> str | None:
 @pytest.mark.parametrize("hook", [slowly, lambda exchange: exchange.request.headers.first("x-user")])
 @pytest.mark.parametrize(
     ("rates", "kept", "asked"),
-    [("user:42=1", True, True), ("user:7=1", False, True), ("path:/2=1", False, False)],
+    [
+        ("user:42=1", True, True),
+        ("user:7=1", False, True),
+        ("path:/2=1", False, False),
+        ("content-type:a/b=1", False, False),
+    ],
 )
 def test_hooks_are_asked_who_it_was_only_if_it_matters(
     hook: Any, rates: str, kept: bool, asked: bool

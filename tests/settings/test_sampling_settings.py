@@ -70,6 +70,7 @@ def test_nothing_is_sampled_by_default() -> None:
         ({"capture_rates": "path:/health=0.1"}, ["this path is not captured at all"]),
         ({"capture_rates": "path:/a=0.1", "exclude_urls": ["/a"]}, ["this path is not captured at all"]),
         ({"capture_rates": "path:/a=0.1", "include_urls": ["/b"]}, ["this path is not captured at all"]),
+        ({"capture_rates": "path:/health=0.1", "include_urls": "re:("}, ["not a valid pattern"]),
         ({"capture_rates": "method:options=0.1"}, ["EXCLUDE_METHODS leaves this method out"]),
         ({"capture_always_on": "slow:1"}, ["everything is kept: set CAPTURE_SAMPLE_RATE"]),
         ({"capture_rates_interval": 5}, ["without CAPTURE_RATES_URL"]),

@@ -130,6 +130,17 @@ def test_an_app_that_says_how_long_to_keep_and_has_no_store() -> None:
     ]
 
 
+def test_a_store_without_dates_cannot_tell_what_is_old(tmp_path: Path) -> None:
+    """A retention and a policy without the date: an error; with it, the columns are those of its fields."""
+    settings: dict[str, Any] = {"csv_path": tmp_path / "t.csv", "store_max_rows": 9}
+
+    with pytest.raises(ConfigurationError, match="name the field date"):
+        spantap.configure(policies="csv: fields=path,status", **settings)
+    captured("/a", policies="csv: fields=path,status,date", **settings)
+    head = (tmp_path / "t.csv").read_text().splitlines()[0]
+    assert head == "path,status,time,trace_id,span_id,start_ns,end_ns"
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -1,8 +1,9 @@
 """`Exchange` <-> a flat row: one scalar a column, for tables and spreadsheets.
 
 The columns are the record's (`spantap.codec.record`), those that people ask for first, and a few
-made from them: the time as a date, the duration in milliseconds, the host. What is a list or an
-object in the record is JSON text here. Bytes have no place: a body of bytes is withheld as ``binary``.
+made from them: the time as a date, the duration in milliseconds, the host, the user agent. What is a
+list or an object in the record is JSON text here. Bytes have no place: a body of bytes is withheld as
+``binary``.
 """
 
 from __future__ import annotations
@@ -30,12 +31,17 @@ _PLACES: Final[Mapping[str, tuple[str, ...] | None]] = {
     "route": ("route",),
     "endpoint": ("endpoint",),
     "client_address": ("client", "address"),
+    "referrer": None,
+    "user_agent": None,
+    "browser": ("request", "browser"),
+    "platform": ("request", "platform"),
     "user_id": ("identity", "user"),
     "company_id": ("identity", "company"),
     "session_id": ("identity", "session"),
     "device_id": ("identity", "device"),
     "request_size": ("request", "body", "size"),
     "response_size": ("response", "body", "size"),
+    "mimetype": None,
     "error_type": ("error", "type"),
     "error_message": ("error", "message"),
     "service": ("service",),
@@ -116,9 +122,17 @@ def to_row(exchange: Exchange) -> Row:
         if isinstance(row[f"{half}_body"], dict):
             row[f"{half}_body"], row[f"{half}_body_withheld"] = None, "binary"
     row["time"] = _EPOCH + timedelta(microseconds=exchange.timing.start // 1000)
-    row["host"] = exchange.request.headers.first("host") or exchange.server.address
+    headers = exchange.request.headers
+    row["host"] = headers.first("host") or exchange.server.address
+    row["referrer"], row["user_agent"] = headers.first("referer"), headers.first("user-agent")
+    row["mimetype"] = _media_type(exchange.response.headers.first("content-type"))
     row["duration_ms"] = round(exchange.timing.duration / 1e6, 3)
     return row
+
+
+def _media_type(content_type: str | None) -> str | None:
+    """Without its parameters."""
+    return content_type and content_type.partition(";")[0].strip().lower()
 
 
 def from_row(row: Mapping[str, Any]) -> Exchange:

@@ -11,7 +11,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,10 +20,22 @@ from spantap.codec.flat import COLUMNS, FLAGS, INTEGERS, NUMBERS, from_row, to_r
 from spantap.export.lines import LinesSink
 from spantap.export.retention import FOREVER, Retention, Rotation
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 # Also after blanks, which some readers pass over, in the wide forms that some take for the narrow ones,
 # and the apostrophe itself, so that one in front can be told from one that was there.
 _FORMULA: Final = re.compile(r"\s*[=+\-@'\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+# Field of a policy -> its columns, where they are called otherwise.
+_FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "date": ("time",),
+    "host_url": ("scheme", "host"),
+    "remote_address": ("client_address",),
+    "response_time": ("duration_ms",),
+    "exception": ("error_type", "error_message"),
+    "identity": ("user_id", "company_id", "session_id", "device_id"),
+    "request_body": ("request_body", "request_body_truncated", "request_body_withheld"),
+    "response_body": ("response_body", "response_body_truncated", "response_body_withheld"),
+}
 _END: Final = "\r\n"
 _LONGEST: Final = 1 << 27  # characters of a cell that are read
 
@@ -45,19 +57,23 @@ class CSVSink(LinesSink):
         self,
         path: str | os.PathLike[str],
         *,
-        columns: Sequence[str] = COLUMNS,
+        columns: Sequence[str] | None = None,
         retention: Retention = FOREVER,
         rotation: Rotation | None = None,
+        policy: DestinationPolicy | None = None,
     ) -> None:
         """Args:
         path: the file; its directory must exist.
-        columns: which of `spantap.codec.flat.COLUMNS` there are, in this order.
-        retention, rotation: see `LinesSink`.
+        columns: which of `spantap.codec.flat.COLUMNS` there are, in this order. None: all of them, or
+            those of the fields the policy names, in its order.
+        retention, rotation, policy: see `LinesSink`.
 
         Raises:
             ValueError: there is no such column.
         """
-        super().__init__(path, retention=retention, rotation=rotation)
+        super().__init__(path, retention=retention, rotation=rotation, policy=policy)
+        if columns is None:
+            columns = COLUMNS if policy is None or policy.kept is None else _columns_of(policy.kept)
         unknown = set(columns) - set(COLUMNS)
         if unknown:
             raise ValueError(
@@ -67,7 +83,7 @@ class CSVSink(LinesSink):
         self._head = _line(self.columns)
 
     def terms(self) -> tuple[object, ...]:
-        """Retention, rotation and columns."""
+        """Retention, policy, rotation and columns."""
         return (*super().terms(), self.columns)
 
     def line(self, exchange: Exchange) -> bytes:
@@ -104,6 +120,13 @@ class CSVSink(LinesSink):
         """When the first exchange of a file began; None when its columns do not tell."""
         exchange = next(_exchanges(path), None)
         return exchange.timing.start if exchange and exchange.timing.start else None
+
+
+def _columns_of(fields: Sequence[str]) -> tuple[str, ...]:
+    """Those of some fields, and what makes a record of them."""
+    columns = [column for each in fields for column in _FIELDS.get(each, (each,))]
+    times = ["start_ns", "end_ns"] if "date" in fields else []
+    return tuple(dict.fromkeys([*columns, "trace_id", "span_id", *times]))
 
 
 def _line(cells: Sequence[str]) -> bytes:

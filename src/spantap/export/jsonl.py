@@ -51,7 +51,7 @@ class JSONLSink(LinesSink):
         """When the first exchange of a file began."""
         with path.open("rb") as file:
             exchange = _decoded(file.readline())
-        return None if exchange is None else exchange.timing.start
+        return exchange.timing.start or None if exchange else None
 
 
 def _decoded(line: bytes) -> Exchange | None:

@@ -17,6 +17,7 @@ from spantap.export.retention import FOREVER, Retention, Rotation
 from spantap.export.search import EVERYTHING, Filter
 from spantap.export.store import Store
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 _BLOCK: Final = 1 << 20  # bytes read at a time
 
@@ -36,6 +37,7 @@ class LinesSink(Store):
             one is too old, or all together are too much.
         rotation: when the file is set aside (`spantap.export.archives` tells how it is named then);
             what it leaves open is an eighth of what the retention allows.
+        policy: which exchanges it gets, and which fields of them.
         heads: lines at the beginning of a file that are no exchanges.
     """
 
@@ -47,16 +49,17 @@ class LinesSink(Store):
         *,
         retention: Retention = FOREVER,
         rotation: Rotation | None = None,
+        policy: DestinationPolicy | None = None,
     ) -> None:
         """Args:
         path: the file; its directory must exist.
-        retention, rotation: see the class.
+        retention, rotation, policy: see the class.
 
         Raises:
             ValueError: the retention is no more than the rotation; or they are given, and this system
                 has no file locks, which they need.
         """
-        super().__init__(retention)
+        super().__init__(retention, policy)
         self.path = Path(path)
         self.rotation = (rotation or Rotation()).within(retention)
         self._rotates = self.rotation != Rotation()
@@ -74,8 +77,8 @@ class LinesSink(Store):
         return str(self.path.absolute())
 
     def terms(self) -> tuple[object, ...]:
-        """Retention and rotation."""
-        return (self.retention, self.rotation)
+        """Retention, policy and rotation."""
+        return (*super().terms(), self.rotation)
 
     def write(self, exchanges: Sequence[Exchange], /) -> Mapping[str, int]:
         """Append the batch.

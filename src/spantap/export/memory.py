@@ -9,6 +9,7 @@ from itertools import islice
 
 from spantap.export.search import EVERYTHING, Filter
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 
 class MemorySink:
@@ -17,14 +18,17 @@ class MemorySink:
     Attributes:
         name: ``memory``.
         target: this process; two memory sinks are two destinations.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "memory"
 
-    def __init__(self, limit: int = 1000) -> None:
+    def __init__(self, limit: int = 1000, *, policy: DestinationPolicy | None = None) -> None:
         """Args:
         limit: exchanges kept at most; the oldest go first.
+        policy: see the class.
         """
+        self.policy = policy
         self._exchanges: deque[Exchange] = deque(maxlen=limit)
         self._lock = threading.Lock()
 

@@ -30,6 +30,7 @@ from spantap.export.sql_model import DEFAULT_TABLE, table_named
 from spantap.export.sql_url import DatabaseURL, shown
 from spantap.export.store import Store
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 from spantap.policy.redact import Redactor, Tally
 
 _KEY: Final = ("trace_id", "span_id")
@@ -53,6 +54,7 @@ class SQLSink(Store):
         engine: what it connects with.
         table: the table; what it has no column for is not stored.
         retention: what it lets go of; bytes are those of the values, not of the database's files.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "sql"
@@ -65,19 +67,20 @@ class SQLSink(Store):
         table: str | sa.Table | None = None,
         model: Any = None,
         retention: Retention = FOREVER,
+        policy: DestinationPolicy | None = None,
     ) -> None:
         """Args:
         url: of the database, as SQLAlchemy reads it.
         engine: one that is there already, instead of a URL.
         table: the name of the table, which is created if need be; or a table of your own, which is not.
         model: a model of your own (see `spantap.export.sql_model.ExchangeMixin`), instead of a table.
-        retention: see the class.
+        retention, policy: see the class.
 
         Raises:
             ValueError: something is missing, too much, or cannot work; the message says what.
             ImportError: the driver is not installed; the message says how to get it.
         """
-        super().__init__(retention)
+        super().__init__(retention, policy)
         if (url is None) == (engine is None):
             raise ValueError("give a URL or an engine")
         if table is not None and model is not None:

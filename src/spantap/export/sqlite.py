@@ -27,6 +27,7 @@ from spantap.export.search import EVERYTHING, Filter
 from spantap.export.sink import ProcessReport
 from spantap.export.store import Store
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 _BUSY_SECONDS: Final = 10.0  # how long one process waits for another's transaction
 
@@ -93,16 +94,23 @@ class SQLiteSink(Store):
         name: ``sqlite``.
         path: the file.
         retention: what it lets go of; bytes are those of the file that are in use.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "sqlite"
 
-    def __init__(self, path: str | os.PathLike[str], *, retention: Retention = FOREVER) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        retention: Retention = FOREVER,
+        policy: DestinationPolicy | None = None,
+    ) -> None:
         """Args:
         path: the file; its directory must exist.
-        retention: see the class.
+        retention, policy: see the class.
         """
-        super().__init__(retention)
+        super().__init__(retention, policy)
         self.path = Path(path)
         self._connection: sqlite3.Connection | None = None
         self._pid = 0

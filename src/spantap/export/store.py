@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from spantap.export.retention import FOREVER, Retention
 from spantap.export.search import EVERYTHING, Filter
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 
 class Store(ABC):
@@ -16,15 +17,17 @@ class Store(ABC):
     Attributes:
         name: the kind of store.
         retention: what it lets go of.
+        policy: which exchanges it gets, and which fields of them; applied before `write`.
     """
 
     name = "store"
 
-    def __init__(self, retention: Retention = FOREVER) -> None:
+    def __init__(self, retention: Retention = FOREVER, policy: DestinationPolicy | None = None) -> None:
         """Args:
-        retention: see the class.
+        retention, policy: see the class.
         """
         self.retention = retention
+        self.policy = policy
 
     @property
     @abstractmethod
@@ -49,7 +52,7 @@ class Store(ABC):
 
     def terms(self) -> tuple[object, ...]:
         """What else makes one store differ from another in the same place."""
-        return (self.retention,)
+        return (self.retention, self.policy)
 
     def __eq__(self, other: object) -> bool:
         return (

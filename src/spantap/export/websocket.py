@@ -8,6 +8,7 @@ The protocol itself is the work of `websockets` (the extra ``websocket``).
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import time
@@ -28,6 +29,7 @@ from spantap.export.outcome import (
     root_cause,
 )
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 from spantap.version import __version__
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ _MOST_SAID: Final = 64 * 1024  # bytes of a message from the collector
 _MOST_UNREAD: Final = 1024  # messages from the collector, until it is not read any more
 _PING_SECONDS: Final = 20.0
 _CLOSE_SECONDS: Final = 1.0
+# The library's own words: tracebacks of connections that broke, and, where all is logged, what was sent.
+_UNHEARD: Final = logging.getLogger("spantap.websockets")
+_UNHEARD.setLevel(logging.CRITICAL + 1)
 _TOO_LARGE, _ILL_FORMED, _FINAL = 1009, 1007, (1003, 1008)  # RFC 6455, section 7.4.1
 
 
@@ -47,6 +52,7 @@ class WebSocketSink:
         name: ``websocket``.
         batch_size: exchanges sent and not confirmed yet, at most.
         flush_interval: seconds the first exchange of a batch waits for others; None is as for all.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "websocket"
@@ -62,6 +68,7 @@ class WebSocketSink:
         timeout: float = 10.0,
         certificate: str | os.PathLike[str] | None = None,
         client_id: str | None = None,
+        policy: DestinationPolicy | None = None,
     ) -> None:
         """Args:
         url: ``ws://`` or ``wss://``; user and password in it become Basic, a user alone a Bearer token.
@@ -73,6 +80,7 @@ class WebSocketSink:
         timeout: seconds to connect, and seconds a confirmation may take.
         certificate: file with the authorities to trust, instead of the usual ones.
         client_id: sent as ``Spantap-Client-Id``, or in the first message.
+        policy: see the class.
 
         Raises:
             ValueError: the URL is none.
@@ -83,6 +91,7 @@ class WebSocketSink:
         except ImportError:
             raise ImportError('WebSockets need a library: pip install "spantap[websocket]"') from None
         self._address = Address.parse(url, "ws", "wss") if isinstance(url, str) else url
+        self.policy = policy
         self._acks = acks
         self._timeout = timeout
         self._certificate = certificate
@@ -219,6 +228,7 @@ class WebSocketSink:
                 close_timeout=_CLOSE_SECONDS,
                 max_size=_MOST_SAID,
                 max_queue=_MOST_UNREAD,
+                logger=_UNHEARD,
             ).__enter__()
         except InvalidStatus as error:
             raise refusal(error.response.status_code, error.response.headers.get("Retry-After")) from None

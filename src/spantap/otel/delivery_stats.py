@@ -25,6 +25,8 @@ class DeliveryStats:
             the memory bound or what the destination takes.
         expired: spans this process has deleted from the store because they were too old or too many;
             whoever wrote them, and whether or not they were counted here.
+        left_out: exchanges its policy left out, which is no loss; a collector of spans gets their spans
+            all the same, without the record, so only there they are among those captured.
         failures: tries in a row at which it took nothing.
         failing: what it said at the last of them; None when it took the last batch.
     """
@@ -35,5 +37,6 @@ class DeliveryStats:
     dropped: Mapping[str, int] = field(default_factory=dict)
     lightened: Mapping[str, int] = field(default_factory=dict)
     expired: int = 0
+    left_out: int = 0
     failures: int = 0
     failing: str | None = None

@@ -25,6 +25,8 @@ from spantap.export.sink import Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.model import ConfigurationError, Problem
 from spantap.otel.exporter import SinkExporter
+from spantap.policy import policies
+from spantap.policy.destination import DestinationPolicy
 
 VARIABLE: Final = "OTEL_TRACES_EXPORTER"
 GROUP: Final = "opentelemetry_traces_exporter"
@@ -32,6 +34,7 @@ GROUP: Final = "opentelemetry_traces_exporter"
 OTLP: Final = frozenset({"otlp", "otlp_proto_http", "otlp_proto_grpc"})
 
 _PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
+_POLICIES: Final = "OTEL_PYTHON_SPANTAP_POLICIES"
 _SQLITE_PATH: Final = "OTEL_PYTHON_SPANTAP_SQLITE_PATH"
 _JSONL_PATH: Final = "OTEL_PYTHON_SPANTAP_JSONL_PATH"
 _CSV_PATH: Final = "OTEL_PYTHON_SPANTAP_CSV_PATH"
@@ -57,7 +60,11 @@ def known() -> set[str]:
 
 
 def sink_named(
-    name: str, paths: Mapping[str, Path | None], retention: Retention, rotation: Rotation
+    name: str,
+    paths: Mapping[str, Path | None],
+    retention: Retention,
+    rotation: Rotation,
+    csv_policy: DestinationPolicy | None = None,
 ) -> Sink | None:
     """A sink for one of our own names; None for others.
 
@@ -65,13 +72,15 @@ def sink_named(
         name: as ``OTEL_TRACES_EXPORTER`` lists it.
         paths: kind of store -> the setting; None is the default file.
         retention, rotation: on what terms it keeps exchanges.
+        csv_policy: names the columns of a CSV file.
     """
     if name == "spantap_sqlite":
         return SQLiteSink(paths["sqlite"] or DEFAULT_SQLITE, retention=retention)
     if name == "spantap_jsonl":
         return JSONLSink(paths["jsonl"] or DEFAULT_JSONL, retention=retention, rotation=rotation)
     if name == "spantap_csv":
-        return CSVSink(paths["csv"] or DEFAULT_CSV, retention=retention, rotation=rotation)
+        path = paths["csv"] or DEFAULT_CSV
+        return CSVSink(path, retention=retention, rotation=rotation, policy=csv_policy)
     if name == "spantap_memory":
         return MemorySink.of_process()
     return None
@@ -117,6 +126,20 @@ def _terms() -> tuple[Retention, Rotation]:
     return made
 
 
+def _policy(destination: str) -> DestinationPolicy | None:
+    """The policy the environment has for a destination.
+
+    Raises:
+        ConfigurationError: it has policies that cannot work.
+    """
+    try:
+        return policies.named(policies.parse(os.environ.get(_POLICIES, "")), destination)
+    except policies.InvalidPoliciesError as error:
+        raise ConfigurationError(
+            [Problem(f"{_POLICIES}, {each.which}", each.text, each.remedy) for each in error.problems]
+        ) from None
+
+
 class SQLiteExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_sqlite``: exchanges into a SQLite file."""
 
@@ -125,9 +148,8 @@ class SQLiteExporter(Named):
         path: the file; ``OTEL_PYTHON_SPANTAP_SQLITE_PATH``, else ./spantap.db when None.
         """
         retention, _ = _terms()
-        super().__init__(
-            SQLiteSink(path or os.environ.get(_SQLITE_PATH) or DEFAULT_SQLITE, retention=retention)
-        )
+        sink = SQLiteSink(path or os.environ.get(_SQLITE_PATH) or DEFAULT_SQLITE, retention=retention)
+        super().__init__(sink, policy=_policy(sink.name))
 
 
 class JSONLExporter(Named):
@@ -139,7 +161,8 @@ class JSONLExporter(Named):
         """
         retention, rotation = _terms()
         file = path or os.environ.get(_JSONL_PATH) or DEFAULT_JSONL
-        super().__init__(JSONLSink(file, retention=retention, rotation=rotation))
+        sink = JSONLSink(file, retention=retention, rotation=rotation)
+        super().__init__(sink, policy=_policy(sink.name))
 
 
 class CSVExporter(Named):
@@ -151,14 +174,15 @@ class CSVExporter(Named):
         """
         retention, rotation = _terms()
         file = path or os.environ.get(_CSV_PATH) or DEFAULT_CSV
-        super().__init__(CSVSink(file, retention=retention, rotation=rotation))
+        policy = _policy(CSVSink.name)
+        super().__init__(CSVSink(file, retention=retention, rotation=rotation, policy=policy), policy=policy)
 
 
 class MemoryExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_memory``: exchanges for ``MemorySink.of_process()``, in this process."""
 
     def __init__(self) -> None:
-        super().__init__(MemorySink.of_process())
+        super().__init__(MemorySink.of_process(), policy=_policy(MemorySink.name))
 
 
 class ForeignDelivery:

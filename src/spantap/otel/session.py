@@ -285,16 +285,10 @@ class Session(PassageWithCurrent):
     def _dropped(self) -> Drop | None:
         """Why nothing is kept; None when everything that is needed to make the exchange is there."""
         seen, current = self.seen, self._current
-        drop = (
-            NOT_SELECTED
-            if not self.captured
-            else decide(
-                sampled=self.context.trace_flags.sampled,
-                unsampled=self._tap.unsampled,
-                skipped=current.skipped,
-                kept=current.kept,
-            )
-        )
+        drop: Drop | None = NOT_SELECTED
+        if self.captured:
+            sampled, unsampled = self.context.trace_flags.sampled, self._tap.unsampled
+            drop = decide(sampled=sampled, unsampled=unsampled, skipped=current.skipped, kept=current.kept)
         drop = drop or self._sampled_out(Known.PLAIN)
         if drop is not None and self._unheard():
             return drop
@@ -351,7 +345,7 @@ class Session(PassageWithCurrent):
         try:
             exchange = outcome.exchange
             if isinstance(exchange, Exchange) and self._enriches:
-                span.set_attributes(full_attributes(exchange, span))
+                span.set_attributes(full_attributes(exchange, span, self._tap.live_policy))
             elif not self._said_late(exchange):
                 span.set_attributes(plain_attributes(exchange, seen))
                 if self.owned and isinstance(exchange, Drop):

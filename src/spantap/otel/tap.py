@@ -31,6 +31,7 @@ from spantap.otel.faas import is_frozen_between_requests
 from spantap.otel.finisher import Finisher
 from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
+from spantap.otel.inherited import OVERRULING, allowed
 from spantap.otel.instruments import Instruments
 from spantap.otel.passage import Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
@@ -38,6 +39,7 @@ from spantap.otel.session import Session
 from spantap.otel.start import Observe, StartAttributes
 from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
+from spantap.policy.destination import DestinationPolicy
 from spantap.policy.identify import Identifier, IdentityOptions
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.sample import Judges
@@ -67,6 +69,7 @@ class TapOptions:
         data_key: the key of an answer that holds facts of the app's own, and is taken out of it.
         record_metrics: record the app's own numbers as OpenTelemetry metrics, too.
         hooks: what the app wants to be asked.
+        live_policy: what of an exchange may be written on a live span that others export.
         faas_flush_timeout: seconds a request waits for delivery where the process is frozen after it.
         sampler: decides which exchanges are kept; None: all are.
         trace_sampler: decides which traces are sampled, on a tracer provider of ours.
@@ -82,6 +85,7 @@ class TapOptions:
     data_key: str | None = None
     record_metrics: bool = False
     hooks: Hooks = field(default_factory=Hooks)
+    live_policy: DestinationPolicy | None = None
     faas_flush_timeout: float = 2.0
     sampler: Judges | None = None
     trace_sampler: Sampler | None = None
@@ -96,7 +100,7 @@ class Tap:
         selection: which requests are captured.
         identifier: finds who is behind a request.
         hidden_headers: lower-case names of response headers that are kept from the client.
-        data_attribute, data_key, hooks, sampler: see `TapOptions`.
+        data_attribute, data_key, hooks, live_policy, sampler: see `TapOptions`.
         instruments: what the app's own numbers are recorded with, too; None: nothing.
         freezes: the process may be frozen when a request ends: its door calls `flush_before_freeze`.
         tracing: what we trace with; bound to the provider in force when first asked for.
@@ -128,6 +132,7 @@ class Tap:
         self.data_key = options.data_key
         self.instruments = Instruments() if options.record_metrics else None
         self.hooks = options.hooks
+        self.live_policy = options.live_policy
         self.sampler = options.sampler
         self._session = HookedSession if options.hooks else Session
         self._options = options
@@ -140,6 +145,8 @@ class Tap:
         self._gave_up = 0.0
         self.freezes = False  # known with the provider
         processor.finish = self._finished
+        if allowed(self.live_policy) and not options.hooks.any_of(OVERRULING):
+            processor.identity = pipeline.clean_identity
         _taps.add(self)
 
     def enriches(self, span: Span, *, owned: bool) -> bool:

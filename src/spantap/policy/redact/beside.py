@@ -36,3 +36,6 @@ NAMED: Final = frozenset({
 
 # What pydantic tells of a value it refused, beside its place.
 REFUSED: Final = frozenset({"input", "ctx"})
+LATER: Final = NAMED | REFUSED  # values whose name may come after them
+NAMERS: Final = frozenset(NAMING) - {"id", "type"}  # those two stand beside a name as well
+LONGEST: Final = 512  # characters of a value whose name may come later

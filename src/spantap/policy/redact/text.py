@@ -98,10 +98,7 @@ def _replaced(data: bytes, spans: list[_Span], tally: Tally) -> bytes:
         if inner is None:
             tally.add(rule, decode(data[start:end]))
         else:
-            for name, count in inner.counts.items():
-                tally.counts[name] = tally.counts.get(name, 0) + count
-            for secret in inner.secrets:
-                tally.remember(secret)
+            tally.take(inner)
         pieces += [data[at:start], replacement]
         at = end
     return b"".join([*pieces, data[at:]])
@@ -143,8 +140,7 @@ def _values(data: bytes, rules: Rules, hidden: bytes) -> Iterator[_Span]:
 
 def _pairs(data: bytes, rules: Rules, hidden: bytes) -> Iterator[_Span]:
     done = 0
-    places = [(match.start(), match.end()) for match in rules.prefilter.names.finditer(data)]
-    for name, name_end, value, separator in pairs(data, places):
+    for name, name_end, value, separator in pairs(data, rules.prefilter.names.places(data)):
         # Inside a value that is masked already; a name in there may have its value outside.
         if value < done or _DONE.match(data, value) or not _named(data, name, name_end, rules.names):
             continue
