@@ -226,7 +226,10 @@ def _build(loaded: Loaded) -> Handle:
             ),
         ),
         processor=CaptureProcessor(
-            SpanCleaner(redactor), destinations.routes(loaded, report), budget, wanted.capture_unsampled
+            SpanCleaner(redactor),
+            destinations.routes(loaded, report, budget),
+            budget,
+            wanted.capture_unsampled,
         ),
         budget=budget,
         options=TapOptions(

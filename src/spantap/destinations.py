@@ -19,7 +19,7 @@ from spantap.export.lines import LinesSink
 from spantap.export.memory import MemorySink
 from spantap.export.redis import RedisSink
 from spantap.export.retention import SETTINGS
-from spantap.export.sink import ProcessReport, Sink, policy_of
+from spantap.export.sink import ProcessReport, Remote, Sink, policy_of
 from spantap.export.sql_url import DatabaseURL
 from spantap.export.sqlite import SQLiteSink
 from spantap.export.store import Store
@@ -27,12 +27,15 @@ from spantap.export.websocket import WebSocketSink
 from spantap.guard import logger
 from spantap.model import ConfigurationError, Problem
 from spantap.otel import exporters, otlp, standard
+from spantap.otel.budget import Budget
 from spantap.otel.exporter import SinkExporter
 from spantap.otel.limits import WithinLimits
 from spantap.otel.processor import Route
 from spantap.otel.queue import Batching, DeliveryQueue
 from spantap.otel.retry import Delivery
+from spantap.otel.spooling import Spooling
 from spantap.otel.under_policy import UnderPolicy
+from spantap.otel.waiting import MakeWaiting, in_memory
 from spantap.policy import policies
 from spantap.policy.presets import PRESETS
 from spantap.settings import PREFIX, Loaded, Settings, load
@@ -93,15 +96,16 @@ def chosen(wanted: Settings) -> Chosen:
     return Chosen(tuple(sinks.values()), otlp_wanted, tuple(others))
 
 
-def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
+def routes(loaded: Loaded, report: Callable[[], ProcessReport], budget: Budget) -> list[Route]:
     """One queue per destination; nothing is opened.
 
     Args:
         loaded: the settings.
         report: makes the report on this process, for the stores that keep it.
+        budget: the memory the queues share.
 
     Raises:
-        ConfigurationError: as `chosen`.
+        ConfigurationError: as `chosen`; or there is a spool and nothing it could keep for.
     """
     wanted = loaded.settings
     # Said by us, it counts more than the batch processor's OTEL_BSP_MAX_QUEUE_SIZE; the default does not.
@@ -110,11 +114,13 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
     where = chosen(wanted)
     _check(wanted, where)
     made = []
+    kept_for = _spool(wanted, where, budget)
     for sink in where.sinks:
         exporters.serve(sink)
         policy = policy_of(sink) or policies.named(wanted.policies, sink.name)
         opened = functools.partial(SinkExporter, sink, report, policy)
-        queue = DeliveryQueue(_named(sink, where.sinks), opened, _own_batching(sink, batching))
+        waiting = kept_for(sink.name, sink.target) if _is_remote(sink) else in_memory
+        queue = DeliveryQueue(_named(sink, where.sinks), opened, _own_batching(sink, batching), waiting)
         made.append(Route(queue, exchanges_only=True, sampled_only=False, policy=policy))
     openers: dict[str, Callable[[], Delivery]] = {
         name: functools.partial(exporters.ForeignDelivery, name) for name in where.others
@@ -126,11 +132,27 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
         policy = policies.named(wanted.policies, name)
         limited: Callable[[], Delivery] = functools.partial(WithinLimits, opener)
         governed = limited if policy is None else functools.partial(UnderPolicy, limited, policy)
-        queue = DeliveryQueue(name, governed, batching)
+        waiting = kept_for(name, otlp.place()) if name == "otlp" else in_memory
+        queue = DeliveryQueue(name, governed, batching, waiting)
         made.append(Route(queue, exchanges_only=False, sampled_only=True, policy=policy))
     for route in made:
         logger.debug("destination %s", route.queue.name)
     return made
+
+
+def _spool(wanted: Settings, where: Chosen, budget: Budget) -> Callable[[str, str], MakeWaiting]:
+    """What keeps, by name and target of a remote destination, what waits for it."""
+    if wanted.spool_dir is None:
+        return lambda name, target: in_memory
+    if not (where.otlp or any(map(_is_remote, where.sinks))):
+        remedy = "has no effect: nothing goes to a remote destination (OTLP, HTTP, WebSocket, Redis)"
+        raise ConfigurationError([Problem(f"{PREFIX}SPOOL_DIR", repr(str(wanted.spool_dir)), remedy)])
+    spooling = Spooling(wanted.spool_dir, wanted.spool_max_bytes, wanted.spool_max_age)
+    return lambda name, target: spooling.of(name, target, budget)
+
+
+def _is_remote(sink: Sink) -> bool:
+    return isinstance(sink, Remote) and sink.remote
 
 
 def _has_stores(wanted: Settings, sinks: Sequence[Sink]) -> None:

@@ -20,6 +20,7 @@ from spantap import (
     settings_redaction,
     settings_remote,
     settings_sampling,
+    settings_spool,
     settings_stores,
 )
 from spantap.export.sink import Sink
@@ -62,6 +63,7 @@ from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import row as _row
 from spantap.settings_sampling import SamplingSettings
+from spantap.settings_spool import DIRECTORY
 from spantap.settings_stores import StoreSettings
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
@@ -301,6 +303,7 @@ def read(
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
     reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_spool.problems(reader.values, reader.given_as))
     reader.problems.extend(settings_stores.problems(reader.values, reader.given_as))
     reader.problems.extend(settings_policies.problems(reader.values, reader.given_as))
     if hooks:
@@ -383,7 +386,7 @@ class _Reader:
         if name == "config_file":
             self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
             return
-        is_path = row is not None and row.metadata["kind"] in (STORE, KEY_FILE, CERTIFICATE)
+        is_path = row is not None and row.metadata["kind"] in (STORE, KEY_FILE, CERTIFICATE, DIRECTORY)
         if is_path and isinstance(value, str) and value:
             value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
         self.take(name, given_as, value, f"file ({file.path})")

@@ -80,6 +80,7 @@ class RedisSink:
     """
 
     name = "redis"
+    remote = True
 
     def __init__(
         self,

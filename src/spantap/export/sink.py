@@ -62,6 +62,17 @@ class Batched(Protocol):
 
 
 @runtime_checkable
+class Remote(Protocol):
+    """What a sink may say beside `Sink`: how safe from the end of the process it is.
+
+    Attributes:
+        remote: it may not be there when it is needed: the spool, where there is one, keeps for it.
+    """
+
+    remote: bool
+
+
+@runtime_checkable
 class Expiring(Protocol):
     """What a sink may offer beside `Sink`: it does not keep everything for ever.
 

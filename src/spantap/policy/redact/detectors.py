@@ -100,10 +100,12 @@ _IBAN_LENGTH: Final = {
 }  # fmt: skip
 _IBAN: Final = rf"{WORD_START}((?:{'|'.join(sorted(_IBAN_LENGTH))})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11}})"
 
-# For the prefilter: every value found below contains a match of this.
+# For the prefilter: every value found below contains a match of this. Of a private key it is the first line:
+# with any text behind it, RE2 would look for where each match begins in all that stands before.
 HINT: Final = "|".join(
     [
-        *(f"(?:{pattern})" for _, pattern in _SHAPES),
+        f"-----BEGIN {_PEM_LABEL}",
+        *(f"(?:{pattern})" for rule, pattern in _SHAPES if rule != "private_key"),
         f"{_APART}(?:{'|'.join(pattern for _, pattern in _BOUNDED)})",
         _AUTH.replace("{8,}", "{8}").replace("%20", r"%20|\\+t"),  # a tab as JSON writes it
         rf"(?:^|[^0-9.]|[^0-9]\.)(?:[2-9](?:{_APART_DIGIT}){{12}}|1{_OLD_JCB}(?:{_APART_DIGIT}){{11}})",
@@ -133,6 +135,8 @@ _OTHERS = compile_bytes(
 )
 _DIGIT_RUN = compile_bytes(_DIGITS, groups=False)
 _IBAN_START = compile_bytes(_IBAN)
+_PEM_HEAD: Final = b"PRIVATE KEY"
+_PEM_END = re.compile(rf"-----END {_PEM_LABEL}[A-Z ]{{0,16}}-----".encode())
 _GROUP = re.compile(rb"[0-9]+")
 # Length of a card number -> how it may begin: of fewer digits, more other numbers would be taken for one.
 _ISSUERS: Final = {
@@ -171,6 +175,21 @@ def find(data: bytes, optional: Iterable[tuple[str, Pattern]] = ()) -> list[Foun
         elif each.end > apart[-1].end:
             apart[-1] = apart[-1]._replace(end=each.end)
     return apart
+
+
+def with_keys(places: list[tuple[int, int]], data: bytes) -> list[tuple[int, int]]:
+    """The places of `HINT` and more, those that end with a private key's first line up to its last."""
+    found: list[tuple[int, int]] = []
+    done = 0
+    for start, end in places:
+        if end <= done:
+            continue
+        if data[end - len(_PEM_HEAD) : end] == _PEM_HEAD:
+            last = _PEM_END.search(data, end)
+            end = len(data) if last is None else last.end()
+        found.append((max(start, done), end))
+        done = end
+    return found
 
 
 def is_card(digits: str) -> bool:

@@ -188,7 +188,7 @@ class Redactor:
         # Parsing costs more than looking, so JSON without anything to mask is not parsed to
         # learn whether it is well-formed; that one is cut off is seen by its ends.
         if not cut and kind.endswith(("/json", "+json")) and _closed(text):
-            places = self._prefilter.places(encode(text))
+            places = self._prefilter.touched(encode(text))
             if not places and not ("%" in text and looks_sensitive(text, self._rules)):
                 return text
             clean = clean_json(text, self._rules, tally, places=places)

@@ -15,7 +15,7 @@ from spantap.policy.redact.beside import NAMING
 from spantap.policy.redact.detectors import card_number
 from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.patterns import decode, encode
-from spantap.policy.redact.prefilter import NOTATION
+from spantap.policy.redact.prefilter import NOTATION, SHAPED
 from spantap.policy.redact.rules import DEEPEST, Rules
 from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.url import without_values
@@ -24,7 +24,7 @@ Places = list[tuple[int, int]]
 
 # Behind a name: the value, if it is a string or a literal, else where its bracket stands.
 _VALUE = re.compile(rb'\s*:\s*("[^"]*(?:"|\Z)|[^\s"{}\[\],]*)')
-_SHAPED = re.compile(r"\A\s*\[|[{\n]")  # what may be more than words
+_SCALAR = re.compile(rb'"[^"]*(?:"|\Z)|[^\s"{}\[\],:]+')
 _BRACKETS = re.compile(rb'"[^"]*(?:"|\Z)|([{\[])|[}\]]')
 _NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]{11,}")
 _IN_NUMBER: Final = b"0123456789.eE+-"
@@ -165,7 +165,7 @@ class _Masking:
         """Mask the value behind a name, the end of which is known unless it has brackets; where it ends."""
         if start == end:
             end = self._closed(start)
-        value = self._loaded(start, end)
+        value = self._loaded(start, end) if start < end else None
         if value != self._mask and value not in _NOTHING:
             self._hidden.append(("key", value))
             self._edit(start, end, self._mask)
@@ -184,14 +184,24 @@ class _Masking:
         return len(self._data)
 
     def _loaded(self, start: int, end: int) -> Any:
-        """What stands there; of what ends too early the text."""
+        """What stands there; of a value that ends too early the text, or the values inside."""
         raw = self._data[start:end]
         if raw[:1] == b'"' and not self._is_closed(start, end):
             raw += b'"'
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:
+            if raw[0] in b"{[":
+                return [self._scalars(start + 1, end)]  # something, even if there is nothing in it yet
             return decode(raw.strip(b'"'))
+
+    def _scalars(self, start: int, end: int) -> list[Any]:
+        """The values inside of an object or array that ends too early."""
+        return [
+            self._loaded(*match.span())
+            for match in _SCALAR.finditer(self._bare, start, end)
+            if _VALUE.match(self._bare, match.end()) is None
+        ]
 
     def _is_closed(self, start: int, end: int) -> bool:
         return end > start + 1 and self._bare[end - 1] == _QUOTE
@@ -213,7 +223,7 @@ class _Masking:
         if text in self._known.hashes:
             return
         rules, depth = self._rules, self._depth
-        if depth >= DEEPEST or _SHAPED.search(text) or NOTATION.search(text):
+        if depth >= DEEPEST or SHAPED.search(text):
             clean = rules.value(text, self._known, depth + 1, self._mask)
         else:
             clean = without_values(text, encode(text), rules, self._known, self._mask)

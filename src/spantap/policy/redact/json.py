@@ -59,7 +59,7 @@ def clean_json(
         ):  # the latter for a lone surrogate in the text itself
             return None
         data = encode(text)
-        places = rules.prefilter.places(data) if places is None else places
+        places = rules.prefilter.touched(data) if places is None else places
         clean = clean_in_place(text, data, places, rules, tally, depth, mask)
         if clean is not None:
             return clean

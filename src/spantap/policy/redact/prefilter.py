@@ -13,7 +13,7 @@ from typing import Final
 from unicodedata import normalize
 
 from spantap.policy.redact import families
-from spantap.policy.redact.detectors import HINT, OPTIONAL
+from spantap.policy.redact.detectors import HINT, OPTIONAL, with_keys
 from spantap.policy.redact.patterns import Pattern, compile_bytes
 
 # In JSON a line feed is written \n, and its letter is none of the name's.
@@ -27,10 +27,11 @@ _ESCAPES: Final = (
 )
 _END: Final = r"[sS]?(?:[^a-z]|$)"
 # In a text that has none of these, no value is named, no URL stands, and nothing is spelt in another way.
-NOTATION = re.compile(
-    r"[=:\uff1a\uff1d<%&\\\"'`]|--|->|[ \t](?:is|was|are|were|[-\u2013\u2014])[ \t:]|machine\s|[是为為は는은]"
-    r"|\S\r?\n\S"  # a table
-)
+_MARKS: Final = r"=:\uff1a\uff1d<%&\\\"'`是为為は는은"
+_SIGNS: Final = r"--|->|[ \t](?:is|was|are|were|[-\u2013\u2014])[ \t:]|machine\s"
+NOTATION = re.compile(rf"[{_MARKS}]|{_SIGNS}|\S\r?\n\S")  # the last for a table
+# In one that has none of these either, nothing but values that give themselves away.
+SHAPED = re.compile(rf"[{_MARKS}{{\n]|{_SIGNS}|\A\s*\[")
 
 
 class Prefilter:
@@ -65,7 +66,12 @@ class Prefilter:
         return self._in_escaped.found(data)
 
     def places(self, data: bytes) -> list[tuple[int, int]]:
-        """Where that is which `anything_spelt` sees; places do not overlap."""
+        """Where that is which `anything_spelt` sees, whole private keys; places do not overlap."""
+        places = self._in_escaped.places(data)
+        return with_keys(places, data) if b"PRIVATE KEY" in data else places
+
+    def touched(self, data: bytes) -> list[tuple[int, int]]:
+        """The same for JSON: places that each string and number touches which anything could be in."""
         return self._in_escaped.places(data)
 
     def value_in(self, data: bytes) -> bool:

@@ -48,6 +48,7 @@ _ELEMENT = compile_bytes(r"<(?:[A-Za-z0-9_]+:)?([A-Za-z0-9_.-]+)(?:\s[^<>]*)?>")
 _DIGIT = re.compile(rb"[0-9]")
 _BLOCK = re.compile(rb"[|>]?[+-]?\r?\n([ \t]+[^\n]+(?:\n[ \t]+[^\n]+)*)")  # YAML, folded headers
 _URL = compile_bytes(r"[A-Za-z][A-Za-z0-9+.-]*:(?:\\*/){2}[^\s\"'<>`]+")
+_WHOLE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,64}:(?:\\*/){2}[!#-&(-;=?-_a-~]+\Z")
 # A link without scheme and host: what stands beside `code` tells whether that is OAuth's.
 _LINK = compile_bytes(r"[^\s\"'<>`(){}\[\]]*[?#][^\s\"'<>`(){}\[\]]*\bcode=[^\s\"'<>`(){}\[\]]*")
 _MASK: Final = MASK.encode()
@@ -74,6 +75,13 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
         b"%" in data and rules.prefilter.anything(encode(unquote(text)))
     ):
         return text
+    if _WHOLE_URL.match(text):
+        # Nothing else counts in a URL in which something was masked.
+        inner = Tally()
+        clean = clean_url(text, rules, inner, depth)
+        if clean != text:
+            tally.take(inner)
+            return clean
     data = with_plain_marks(data)
     hidden = mask.encode()
     spans = [
