@@ -21,6 +21,7 @@ from spantap import (
     settings_remote,
     settings_sampling,
     settings_spool,
+    settings_stores,
 )
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
@@ -63,6 +64,7 @@ from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import row as _row
 from spantap.settings_sampling import SamplingSettings
 from spantap.settings_spool import DIRECTORY
+from spantap.settings_stores import StoreSettings
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
@@ -70,7 +72,7 @@ DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True)
-class Settings(SamplingSettings, PolicySettings, RemoteSettings):
+class Settings(SamplingSettings, PolicySettings, StoreSettings, RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -261,8 +263,8 @@ class Loaded:
 
 
 def table() -> list[Field[Any]]:
-    """The rows; those of sampling, policies and remote destinations last."""
-    groups = (SamplingSettings, PolicySettings, RemoteSettings)
+    """The rows; those of sampling, policies, stores and remote destinations last."""
+    groups = (SamplingSettings, PolicySettings, StoreSettings, RemoteSettings)
     last = [{each.name for each in fields(group)} for group in groups]
     return sorted(fields(Settings), key=lambda each: [each.name in names for names in reversed(last)])
 
@@ -302,6 +304,7 @@ def read(
     reader.take_file(directory)
     reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
     reader.problems.extend(settings_spool.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_stores.problems(reader.values, reader.given_as))
     reader.problems.extend(settings_policies.problems(reader.values, reader.given_as))
     if hooks:
         reader.import_hooks()

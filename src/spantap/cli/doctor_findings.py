@@ -16,7 +16,7 @@ from typing import Any, Final
 from spantap import destinations, settings
 from spantap.cli.installed import Winners, frameworks_and_servers, winners
 from spantap.cli.units import size
-from spantap.export.jsonl import JSONLSink
+from spantap.export.lines import LinesSink
 from spantap.export.sink import Probing, ProcessReport, Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.otel import exporters, otlp, standard
@@ -226,7 +226,7 @@ def _asked_sink(sink: Sink) -> Destination:
     if isinstance(sink, Probing):
         wrong = sink.probe(_PATIENCE)
         return Destination(sink.name, sink.target, wrong is None, wrong or "answers")
-    if not isinstance(sink, SQLiteSink | JSONLSink):
+    if not isinstance(sink, SQLiteSink | LinesSink):
         return Destination(sink.name, sink.target, None, "not asked")
     try:
         if not sink.path.exists():

@@ -129,6 +129,7 @@ def _process(page: _Page, process: Process) -> Iterator[str]:
         counts += f"; it had: {known}" if known else ""
         lighter = _counted(each.get("lightened", {}))
         counts += f"; without: {lighter}" if lighter else ""
+        counts += f"; {each['expired']} expired" if each.get("expired") else ""
         left_out = each.get("left_out")
         counts += f"; left out by its policy: {left_out}" if left_out else ""
         dropped = _counted({name: count for name, count in each["dropped"].items() if name not in HARMLESS})

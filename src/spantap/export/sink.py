@@ -73,6 +73,20 @@ class Remote(Protocol):
 
 
 @runtime_checkable
+class Expiring(Protocol):
+    """What a sink may offer beside `Sink`: it does not keep everything for ever.
+
+    Called like `write`, about once a minute: by the worker thread, one call at a time.
+    """
+
+    def expire(self) -> int:
+        """Let go of what is too old or too much; returns how many exchanges are gone since the last call.
+
+        It raises what `write` does when that cannot be done now.
+        """
+
+
+@runtime_checkable
 class Governed(Protocol):
     """What a sink may say beside `Sink`: which exchanges it gets, and which fields of them.
 

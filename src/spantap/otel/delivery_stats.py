@@ -37,12 +37,13 @@ class DeliveryStats:
         dropped: reason -> spans it did not get: ``queue_full``, ``budget``, ``shutdown``, ``refused``
             (it will not have them), ``rejected`` (it took the batch without them), ``too_large``,
             ``export_failed`` (it failed in an unknown way, again and again), ``unwritable`` (it has
-            no form for a value in them), ``unwritten`` (the disk was full in the middle of a batch),
-            ``spool_full``, ``spool_age`` (they had to go from the disk), ``corrupt`` (the disk has lost
-            them); ``duplicate`` is no loss: it had them already.
+            no form for a value in them), ``spool_full``, ``spool_age`` (they had to go from the disk),
+            ``corrupt`` (the disk has lost them); ``duplicate`` is no loss: it had them already.
         queued: spans waiting or being sent that are in memory alone.
         lightened: what was given up (``bodies``, ``headers``, ``metadata``) -> spans, to keep within
             the memory bound or what the destination takes.
+        expired: spans this process has deleted from the store because they were too old or too many;
+            whoever wrote them, and whether or not they were counted here.
         left_out: exchanges its policy left out, which is no loss; a collector of spans gets their spans
             all the same, without the record, so only there they are among those captured.
         failures: tries in a row at which it took nothing.
@@ -58,6 +59,7 @@ class DeliveryStats:
     queued: int
     dropped: Mapping[str, int] = field(default_factory=dict)
     lightened: Mapping[str, int] = field(default_factory=dict)
+    expired: int = 0
     left_out: int = 0
     failures: int = 0
     failing: str | None = None

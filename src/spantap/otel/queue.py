@@ -111,7 +111,8 @@ class DeliveryQueue:
     def stats(self) -> DeliveryStats:
         """The counts as of now."""
         with self._condition:
-            return self._items.stats(self._lightened, self._tries.failures, self._tries.failing)
+            expired = getattr(self._delivery, "expired", 0)
+            return self._items.stats(self._lightened, self._tries.failures, self._tries.failing, expired)
 
     @property
     def waiting_bytes(self) -> int:
@@ -278,8 +279,7 @@ class DeliveryQueue:
                 logger.debug("%s: closed", self.name)
 
     def _settle(self) -> None:
-        # Optional: stores have it, to report on the process.
-        settled: Any = getattr(self._delivery, "settled", None)
+        settled: Any = getattr(self._delivery, "settled", None)  # stores have it
         if settled is not None:
             try:
                 settled(final=self._settle_wanted)

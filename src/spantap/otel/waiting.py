@@ -90,8 +90,10 @@ class Waiting(deque[Parcel]):
         """What is on disk."""
         return SpoolStats()
 
-    def stats(self, lightened: Mapping[str, int], failures: int, failing: str | None) -> DeliveryStats:
-        """The counts as of now, with what the tries have told."""
+    def stats(
+        self, lightened: Mapping[str, int], failures: int, failing: str | None, expired: int
+    ) -> DeliveryStats:
+        """The counts as of now, with what the tries and the delivery have told."""
         own, adopted, spool = self.own, self.adopted, self.spool
         return DeliveryStats(
             captured=own.captured,
@@ -99,6 +101,7 @@ class Waiting(deque[Parcel]):
             queued=self.in_memory_alone,
             dropped=dict(own.dropped),
             lightened=dict(lightened),
+            expired=expired,
             left_out=own.left_out,
             failures=failures,
             failing=failing,
