@@ -21,9 +21,11 @@ import spantap
 from asgi_client import call, responding, scope
 from exchanges import START, exchange
 from services.servers import PASSWORD, Server
+from spantap.cli.doctor_findings import examine
 from spantap.codec.attributes import encode
 from spantap.export.outcome import RefusedError, TryLaterError
 from spantap.export.redis import RedisSink
+from spantap.export.search import Filter
 from spantap.model import ConfigurationError, Exchange
 from spantap.settings import read
 from store_writer import numbered
@@ -58,9 +60,9 @@ def test_what_was_stored_is_read_back(sink: RedisSink, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.xadd("spantap", {"not": "ours"})
 
-    assert sink.read(limit=1000, service="shop") == some(250)[::-1]
-    assert sink.read(limit=1, service="shop") == [numbered(249)]
-    assert sink.read(since=START + 248, service="shop") == [numbered(249), numbered(248)]
+    assert sink.read(None, Filter(service="shop")) == some(250)[::-1]
+    assert sink.read(1, Filter(service="shop")) == [numbered(249)]
+    assert sink.read(wanted=Filter(since=START + 248, service="shop")) == [numbered(249), numbered(248)]
     assert len(sink.read(limit=1000)) == 251
 
 
@@ -271,6 +273,18 @@ def test_mistakes(given: dict[str, str], told: str) -> None:
         read(given, {})
     assert told in str(error.value)
     assert "s3" not in str(error.value)
+
+
+def test_what_doctor_says(own_redis: Server) -> None:
+    """Whether it answers, and where it is, without the password."""
+    environ = {"OTEL_PYTHON_SPANTAP_REDIS_URL": own_redis.url}
+    (well,) = examine(environ).destinations
+    own_redis.kill()
+    found = examine(environ)
+
+    assert (well.name, well.says) == ("redis", "answers")
+    assert [each.what for each in found.problems] == [f"redis {well.target}: Connection refused"]
+    assert PASSWORD not in repr(found)
 
 
 def test_in_somebody_elses_pipeline(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
