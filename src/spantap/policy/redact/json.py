@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import orjson
 
-from spantap.policy.redact.beside import NAMED, NAMING, REFUSED
+from spantap.policy.redact.beside import KEY_PARTS, NAMED, NAMING, PLACES, REFUSED
+from spantap.policy.redact.columns import HEADINGS, Cell, below_columns, below_heading, has_columns
 from spantap.policy.redact.detectors import is_card
 from spantap.policy.redact.form import suspicious
 from spantap.policy.redact.patterns import encode
@@ -115,6 +116,8 @@ class _Walk:
             is_object = type(node) is dict
             if is_object and not harmless.issuperset(node):  # objects of an array mostly have the same names
                 self._by_name(node)
+            elif not is_object and len(node) > 1 and type(node[0]) is list:
+                self._below(below_heading(node, self._names))
             large = False
             for value in node.values() if is_object else node:
                 kind = type(value)
@@ -129,8 +132,7 @@ class _Walk:
                 elif kind is int or kind is float:
                     large = large or value >= _LEAST_CARD
             if large and self._values:
-                for key, value in list(node.items() if is_object else enumerate(node)):
-                    node[key] = self._number(value)
+                self._numbers(node)
         return below
 
     def _suspicious(self) -> Iterator[tuple[Any, set[str]]]:
@@ -152,9 +154,16 @@ class _Walk:
         if not NAMED.isdisjoint(node):
             self._named(node)
             self._harmless -= NAMED  # so that we come here again
-        if "loc" in node:
-            self._located(node)
-            self._harmless.discard("loc")
+        for each in PLACES:
+            if type(node.get(each)) is list:
+                self._located(node, node[each])
+                self._harmless.discard(each)
+        if "kty" in node:
+            self._parts_of_key(node)
+            self._harmless.discard("kty")
+        if has_columns(node):
+            self._below(below_columns(node, self._names))
+            self._harmless -= HEADINGS
         if "variables" in node:
             self._varied(node)
             self._harmless.discard("variables")
@@ -174,13 +183,20 @@ class _Walk:
                 for each in NAMED.intersection(node):
                     if (id(node), each) not in self._kept:
                         node[each] = self._hidden("key", node[each])
+        title = node.get("title")  # of a field in a message; other titles have texts beside them
+        if type(title) is str and title in self._names and "value" in node:
+            node["value"] = self._hidden("key", node["value"])
 
-    def _located(self, node: dict[str, Any]) -> None:
-        """``{"loc": ["body", "password"], "input": "..."}``: how pydantic reports a value it refused."""
-        place = node["loc"]
-        if type(place) is list and any(type(each) is str and each in self._names for each in place):
-            for each in REFUSED.intersection(node):
+    def _located(self, node: dict[str, Any], place: list[Any]) -> None:
+        """``{"loc": ["body", "password"], "input": "..."}``: how validators report a value they refused."""
+        if any(type(each) is str and each in self._names for each in place):
+            for each in (REFUSED | NAMED).intersection(node):
                 node[each] = self._hidden("key", node[each])
+
+    def _parts_of_key(self, node: dict[str, Any]) -> None:
+        """A JSON web key; those of its members that are public stay."""
+        for each in KEY_PARTS.intersection(node):
+            node[each] = self._hidden("jwk", node[each])
 
     def _varied(self, node: dict[str, Any]) -> None:
         """``{"query": "{ login(password: $p) }", "variables": {"p": "..."}}``: the argument is the name."""
@@ -252,6 +268,14 @@ class _Walk:
         self._tally.add(rule, value)
         self._masked = True
         return self._mask
+
+    def _below(self, cells: Iterator[Cell]) -> None:
+        for row, place in cells:
+            row[place] = self._hidden("key", row[place])
+
+    def _numbers(self, node: Any) -> None:
+        for key, value in list(node.items() if type(node) is dict else enumerate(node)):
+            node[key] = self._number(value)
 
     def _number(self, value: Any) -> Any:
         if type(value) is float and _LEAST_CARD <= value < 1e19 and value.is_integer():

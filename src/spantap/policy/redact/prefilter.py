@@ -19,16 +19,18 @@ from spantap.policy.redact.patterns import Pattern, compile_bytes
 _GAP: Final = r"[^a-zA-Z0-9]{0,4}"
 # A letter before a short word hides it, unless the letter belongs to an escape (\n).
 _START: Final = r"(?:^|[^a-zA-Z]|\\[abfnrtv])"
-# An escaped letter can spell any name, and so can a full-width or mathematical one, a long s, a Kelvin sign:
-# a look is not enough then.
+# A member of a JSON web key tells of others. An escaped letter can spell any name, and so can a full-width
+# or mathematical one, a long s, a Kelvin sign: a look is not enough then.
 _ESCAPES: Final = (
-    r"\\[ux]|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf|\xf0\x9d[\x90-\x9f]|\xe2\x84\xaa"
+    r"\"kty\"|\\[ux]|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf|\xf0\x9d[\x90-\x9f]|\xe2\x84\xaa"
 )
 _END: Final = r"[sS]?(?:[^a-z]|$)"
 # In a text that has none of these, no value is named, no URL stands, and nothing is spelt in another way.
 NOTATION = re.compile(
-    r"[=:\uff1a\uff1d<%&\\\"'`]|--|->|[ \t](?:is|was|are|were|[-\u2013\u2014])[ \t:]|machine\s|[是为為は는은]"
-    r"|\S\r?\n\S"  # a table
+    r"[=:\uff1a\uff1d<%&\\\"'`]|--|->|machine\s|[是为為は는은]"
+    r"|[ \t](?:is|was|are|were|to|est|es|ist|lautet|now|been|wurde)[ \t:]"
+    r"|[ \t](?:[\xe8\xe9|\u2013\u2014\u2192-]|\.{3})[ \t:]"
+    r"|\S\r?\n\S|\s(?=\S{0,128}[0-9])[A-Za-z0-9_.~+/=-]{8}"  # a table, a word that may be a value
 )
 
 
