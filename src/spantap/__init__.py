@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spantap.model import SpantapError as SpantapError
     from spantap.otel.current import Current as Current
     from spantap.otel.current import current as current
+    from spantap.policy.destination import DestinationPolicy as DestinationPolicy
     from spantap.policy.mask import EditableExchange as EditableExchange
     from spantap.policy.view import RawExchange as RawExchange
     from spantap.reporting import Stats as Stats
@@ -30,6 +31,7 @@ _HOMES = {
     "ASGIMiddleware": "spantap.middleware",
     "ConfigurationError": "spantap.model",
     "Current": "spantap.otel.current",
+    "DestinationPolicy": "spantap.policy.destination",
     "DjangoMiddleware": "spantap.middleware",
     "EditableExchange": "spantap.policy.mask",
     "Handle": "spantap.configuration",

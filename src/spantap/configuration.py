@@ -19,7 +19,9 @@ from spantap.otel.budget import Budget
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.hooks import Hooks
 from spantap.otel.processor import CaptureProcessor
+from spantap.otel.sampler import GuardedSampler, make_sampler
 from spantap.otel.tap import Tap, TapOptions
+from spantap.policy import policies
 from spantap.policy.identify import IdentityOptions
 from spantap.policy.pipeline import Pipeline, PipelineOptions
 from spantap.policy.presets import PRESETS
@@ -241,11 +243,19 @@ def _build(loaded: Loaded) -> Handle:
                 {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
                 wanted.hook_timeout,
             ),
+            live_policy=policies.named(wanted.policies, "otlp"),
+            faas_flush_timeout=wanted.faas_flush_timeout,
             sampler=sampler_of(wanted),
+            trace_sampler=trace_sampler_of(wanted),
         ),
     )
     handle = Handle(loaded, tap, budget, fetched)
     return handle
+
+
+def trace_sampler_of(wanted: Settings) -> GuardedSampler | None:
+    """What decides which traces are sampled; None leaves it to the environment."""
+    return make_sampler(wanted.trace_sampler) if wanted.trace_sampler else None
 
 
 def _rates(sampler: object) -> RatesStats | None:

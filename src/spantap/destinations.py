@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from spantap import settings_policies
 from spantap.export.address import Address
 from spantap.export.files import why_not_writable
 from spantap.export.http import HTTPSink
 from spantap.export.jsonl import JSONLSink
+from spantap.export.memory import MemorySink
 from spantap.export.redis import RedisSink
-from spantap.export.sink import ProcessReport, Sink
+from spantap.export.sink import ProcessReport, Sink, policy_of
 from spantap.export.sqlite import SQLiteSink
 from spantap.export.websocket import WebSocketSink
 from spantap.guard import logger
@@ -25,8 +27,14 @@ from spantap.otel.limits import WithinLimits
 from spantap.otel.processor import Route
 from spantap.otel.queue import Batching, DeliveryQueue
 from spantap.otel.retry import Delivery
+from spantap.otel.under_policy import UnderPolicy
+from spantap.policy import policies
+from spantap.policy.presets import PRESETS
 from spantap.settings import PREFIX, Loaded, Settings, load
 
+# The destinations of ours, switched on or not.
+_SINKS: Final = (SQLiteSink, JSONLSink, MemorySink, HTTPSink, WebSocketSink, RedisSink)
+_OURS: Final = frozenset({"otlp", *(each.name for each in _SINKS)})
 # Exporters of ours that need to be told where to send -> the setting that says so.
 _REMOTE: Final = {
     "spantap_http": "HTTP_ENDPOINT",
@@ -91,12 +99,14 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
     own_bound = wanted.queue_max_items if "queue_max_items" in loaded.sources else None
     batching = standard.batching(own_bound)
     where = chosen(wanted)
+    _check(wanted, where)
     made = []
     for sink in where.sinks:
         exporters.serve(sink)
-        opened = functools.partial(SinkExporter, sink, report)
+        policy = policy_of(sink) or policies.named(wanted.policies, sink.name)
+        opened = functools.partial(SinkExporter, sink, report, policy)
         queue = DeliveryQueue(_named(sink, where.sinks), opened, _own_batching(sink, batching))
-        made.append(Route(queue, exchanges_only=True, sampled_only=False))
+        made.append(Route(queue, exchanges_only=True, sampled_only=False, policy=policy))
     openers: dict[str, Callable[[], Delivery]] = {
         name: functools.partial(exporters.ForeignDelivery, name) for name in where.others
     }
@@ -104,11 +114,28 @@ def routes(loaded: Loaded, report: Callable[[], ProcessReport]) -> list[Route]:
         otlp.prepare()
         openers["otlp"] = otlp.open_otlp
     for name, opener in openers.items():
-        queue = DeliveryQueue(name, functools.partial(WithinLimits, opener), batching)
-        made.append(Route(queue, exchanges_only=False, sampled_only=True))
+        policy = policies.named(wanted.policies, name)
+        limited: Callable[[], Delivery] = functools.partial(WithinLimits, opener)
+        governed = limited if policy is None else functools.partial(UnderPolicy, limited, policy)
+        queue = DeliveryQueue(name, governed, batching)
+        made.append(Route(queue, exchanges_only=False, sampled_only=True, policy=policy))
     for route in made:
         logger.debug("destination %s", route.queue.name)
     return made
+
+
+def _check(wanted: Settings, where: Chosen) -> None:
+    """Policies have to be of destinations there are, or could be, and able to match."""
+    there_are = {*_OURS, *(sink.name for sink in where.sinks), *where.others}
+    named = standard.header_names(standard.REQUEST_HEADERS) + standard.header_names(standard.RESPONSE_HEADERS)
+    headers = bool(named) or (wanted.headers and PRESETS[wanted.preset].headers)
+    problems = [
+        *settings_policies.for_nobody(wanted.policies, there_are),
+        *settings_policies.twice(wanted.destinations),
+        *(() if headers else settings_policies.without_headers(wanted.policies, wanted.destinations)),
+    ]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def _default_store() -> Sink:
@@ -213,7 +240,9 @@ class HTTPExporter(exporters.Named):
         if wanted.http_endpoint is None:
             _has_addresses(["spantap_http"], [])
         else:
-            super().__init__(_http(wanted, wanted.http_endpoint))
+            super().__init__(
+                _http(wanted, wanted.http_endpoint), policy=policies.named(wanted.policies, HTTPSink.name)
+            )
 
 
 class WebSocketExporter(exporters.Named):
@@ -227,7 +256,10 @@ class WebSocketExporter(exporters.Named):
         if wanted.websocket_endpoint is None:
             _has_addresses(["spantap_websocket"], [])
         else:
-            super().__init__(_websocket(wanted, wanted.websocket_endpoint))
+            super().__init__(
+                _websocket(wanted, wanted.websocket_endpoint),
+                policy=policies.named(wanted.policies, WebSocketSink.name),
+            )
 
 
 class RedisExporter(exporters.Named):
@@ -241,7 +273,9 @@ class RedisExporter(exporters.Named):
         if wanted.redis_url is None:
             _has_addresses(["spantap_redis"], [])
         else:
-            super().__init__(_redis(wanted, wanted.redis_url))
+            super().__init__(
+                _redis(wanted, wanted.redis_url), policy=policies.named(wanted.policies, RedisSink.name)
+            )
 
 
 def _named(sink: Sink, sinks: Sequence[Sink]) -> str:

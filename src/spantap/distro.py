@@ -102,6 +102,8 @@ class SpantapConfigurator(_OTelSDKConfigurator):
         try:
             if not os.environ.get("OTEL_PYTHON_ID_GENERATOR"):
                 kwargs.setdefault("id_generator", PrivateRandomIds())
+            if (sampler := configuration.trace_sampler_of(handle.settings)) is not None:
+                kwargs["sampler"] = sampler
             super()._configure(  # type: ignore[no-untyped-call]
                 **kwargs,
                 resource_attributes={

@@ -22,6 +22,7 @@ from spantap.otel.current import late_calls
 from spantap.otel.delivery_stats import DeliveryStats
 from spantap.otel.hooks import HookStats
 from spantap.otel.tracing import Tracing
+from spantap.policy.policies import PolicyFor
 from spantap.policy.rates import RateRule
 from spantap.policy.redact import Redactor
 from spantap.policy.redact.tally import Tally
@@ -83,6 +84,7 @@ REMEDIES: Final = {
     "unwritten": "the disk was full in the middle of a batch: make room",
     "shutdown": "the process ended before they were taken: give it more time to stop",
     "unwritable": "it has no form for a value in them: please report this",
+    "policy_failed": "its policy raised: see the log of the process, and mend it",
     "failed": "capture failed: the log of the process says where; please report this",
 }
 
@@ -123,6 +125,7 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
                 "queued": each.queued,
                 "dropped": dict(each.dropped),
                 "lightened": dict(each.lightened),
+                "left_out": each.left_out,
                 "failing": each.failing,
             }
             for name, each in stats.destinations.items()
@@ -143,7 +146,7 @@ def shown(row: Effective) -> str:
     if isinstance(value, Secret):
         return "set"
     if isinstance(value, tuple):
-        plain = (str, Rule, RateRule)
+        plain = (str, Rule, RateRule, PolicyFor)
         return (
             ", ".join(str(each) if isinstance(each, plain) else type(each).__name__ for each in value)
             or "none"

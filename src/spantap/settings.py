@@ -14,11 +14,12 @@ from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_redaction, settings_remote, settings_sampling
+from spantap import settings_file, settings_policies, settings_redaction, settings_remote, settings_sampling
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
 from spantap.policy.decide import Unsampled
+from spantap.policy.policies import InvalidPoliciesError
 from spantap.policy.presets import PRESETS
 from spantap.policy.proxies import FORWARDED, X_FORWARDED_FOR
 from spantap.policy.redact.user_rules import InvalidRulesError, Rule
@@ -49,6 +50,7 @@ from spantap.settings_kinds import (
 )
 from spantap.settings_kinds import one_of as _one_of
 from spantap.settings_kinds import whole as _whole
+from spantap.settings_policies import PolicySettings
 from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import row as _row
@@ -60,7 +62,7 @@ DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True)
-class Settings(SamplingSettings, RemoteSettings):
+class Settings(SamplingSettings, PolicySettings, RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -251,8 +253,9 @@ class Loaded:
 
 
 def table() -> list[Field[Any]]:
-    """The rows; those of sampling and of remote destinations last."""
-    last = [{each.name for each in fields(group)} for group in (SamplingSettings, RemoteSettings)]
+    """The rows; those of sampling, policies and remote destinations last."""
+    groups = (SamplingSettings, PolicySettings, RemoteSettings)
+    last = [{each.name for each in fields(group)} for group in groups]
     return sorted(fields(Settings), key=lambda each: [each.name in names for names in reversed(last)])
 
 
@@ -290,6 +293,7 @@ def read(
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
     reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_policies.problems(reader.values, reader.given_as))
     if hooks:
         reader.import_hooks()
     reader.problems.extend(settings_redaction.problems(reader.values, reader.given_as))
@@ -325,6 +329,9 @@ class _Reader:
             except InvalidRulesError as error:
                 for which, text, remedy in error.problems:
                     self.problems.append(Problem(f"{given_as}, {which}", repr(text), remedy))
+            except InvalidPoliciesError as error:
+                for each in error.problems:
+                    self.problems.append(Problem(f"{given_as}, {each.which}", each.text, each.remedy))
             except ValueError as error:
                 shown = "***" if row.metadata["kind"].secret else repr(value)
                 self.problems.append(Problem(given_as, shown, str(error)))

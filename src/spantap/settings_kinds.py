@@ -11,8 +11,9 @@ from opentelemetry.trace import TracerProvider
 
 from spantap import settings_redaction
 from spantap.export.files import why_not_writable
-from spantap.export.sink import Sink
+from spantap.export.sink import Sink, policy_of
 from spantap.model import did_you_mean
+from spantap.policy.destination import DestinationPolicy
 from spantap.policy.proxies import TrustedProxies
 from spantap.policy.select import InvalidPatternError, Selection
 from spantap.policy.traits import Traits
@@ -104,6 +105,8 @@ def _sinks(value: Any) -> tuple[Sink, ...]:
     for sink in sinks:
         if not all(hasattr(sink, name) for name in ("name", "target", "write", "close")):
             raise NotAllowedError(f"use {SINKS.takes}")
+        if not isinstance(policy_of(sink), DestinationPolicy | None):
+            raise NotAllowedError(f"the policy of {sink.name} has to be a DestinationPolicy")
     return sinks
 
 

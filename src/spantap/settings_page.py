@@ -103,7 +103,8 @@ STANDARD: Final = (
         ("OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"),
         (
             "Which traces reach collectors; our stores: see `CAPTURE_UNSAMPLED`. `spantap` "
-            "takes a share from 0 to 1 and cannot fail a request; other installed samplers work, too."
+            "takes a share from 0 to 1, rates by route, path and method, and a limit (docs/sampling.md), and "
+            "cannot fail a request; other installed samplers work, too."
         ),
     ),
     (

@@ -226,6 +226,12 @@ class RemoteSettings(RedisSettings):
         Kind("up to 200 visible ASCII characters", client_id),
         "Names this sender to HTTP and WebSocket collectors.",
     )
+    faas_flush_timeout: float = row(
+        2.0,
+        _seconds(0, 900),
+        "Seconds the end of a request waits for delivery where the process is frozen after it (AWS Lambda); "
+        "0: not at all.",
+    )
 
 
 def problems(values: Mapping[str, Any], given_as: Mapping[str, str]) -> Iterator[Problem]:

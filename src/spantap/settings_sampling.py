@@ -8,9 +8,11 @@ from typing import Any, Final
 
 from spantap import settings_redaction
 from spantap.model import Problem
+from spantap.otel import sampler
 from spantap.policy.rates import A_RATE, RateRule, is_pattern, parse_rate, parse_rates
 from spantap.policy.sample import parse_always
 from spantap.policy.select import DEFAULT_EXCLUDED_METHODS, Selection
+from spantap.policy.trace_rates import TAKES, parse_trace_rates
 from spantap.policy.traits import status_range
 from spantap.settings_redaction import Secret
 from spantap.settings_row import Kind, row
@@ -19,6 +21,8 @@ from spantap.settings_row import Kind, row
 _SAMPLING: Final = ("capture_sample_rate", "capture_rates", "capture_rates_url")
 _OF_URL: Final = ("capture_rates_headers", "capture_rates_interval")
 _KEEPS_ERRORS: Final = ("error",)
+# What says which paths are captured at all.
+_SELECTION: Final = frozenset({"include_urls", "exclude_urls", "default_exclusions"})
 
 
 def always_on(value: Any) -> tuple[str, ...]:
@@ -29,6 +33,11 @@ def always_on(value: Any) -> tuple[str, ...]:
 def rates_url(value: Any) -> str:
     """Where rates are fetched from."""
     return settings_redaction.url(value, "CAPTURE_RATES_HEADERS")
+
+
+def trace_sampler(value: Any) -> tuple[str, ...]:
+    """What `make_sampler` takes."""
+    return parse_trace_rates(value).words
 
 
 def interval(value: Any) -> float:
@@ -79,6 +88,12 @@ class SamplingSettings:
     capture_rates_interval: float = row(
         60.0, Kind("a number of seconds from 1 to 86400", interval), "Seconds between two looks there."
     )
+    trace_sampler: tuple[str, ...] = row(
+        (),
+        Kind(f"a list of {TAKES}", trace_sampler),
+        "Which traces are sampled, where the tracer provider is spantap's: as the sampler spantap; "
+        "docs/sampling.md.",
+    )
 
 
 def problems(
@@ -102,14 +117,23 @@ def problems(
             shown,
             "everything is kept: set CAPTURE_SAMPLE_RATE or CAPTURE_RATES",
         )
+    if "trace_sampler" in given_as:
+        shown = repr(", ".join(values.get("trace_sampler", ())))
+        named = environ.get(sampler.VARIABLE, "").strip()
+        if named:
+            remedy = f"{sampler.VARIABLE} names a sampler already, {named!r}; unset one of them"
+            yield Problem(given_as["trace_sampler"], shown, remedy)
+        if values.get("tracer_provider") is not None:
+            remedy = "has no effect: the tracer provider that is given has a sampler of its own"
+            yield Problem(given_as["trace_sampler"], shown, remedy)
     for rule in values.get("capture_rates", ()):
-        why = _why_never(rule, values)
+        why = _why_never(rule, values, unread=bool(given_as.keys() & _SELECTION - values.keys()))
         if why is not None:
             yield Problem(given_as["capture_rates"], repr(str(rule)), f"has no effect: {why}")
 
 
-def _why_never(rule: RateRule, values: Mapping[str, Any]) -> str | None:
-    """Why a rule is never used; None when it may be."""
+def _why_never(rule: RateRule, values: Mapping[str, Any], *, unread: bool) -> str | None:
+    """Why a rule is never used; None when it may be, or when what is selected could not be read."""
     always = parse_always(values.get("capture_always_on", _KEEPS_ERRORS))
     if rule.rate < 1 and always.error and _is_of_errors(rule):
         return "CAPTURE_ALWAYS_ON keeps all errors; take error out of it, or delete the rule"
@@ -120,7 +144,7 @@ def _why_never(rule: RateRule, values: Mapping[str, Any]) -> str | None:
         and float(rule.pattern) >= always.slow
     ):
         return f"CAPTURE_ALWAYS_ON keeps what takes {always.slow:g} ms; delete the rule"
-    if rule.kind == "path" and not is_pattern(rule.pattern):
+    if rule.kind == "path" and not is_pattern(rule.pattern) and not unread:
         selection = Selection(
             include=values.get("include_urls", ()),
             exclude=values.get("exclude_urls", ()),

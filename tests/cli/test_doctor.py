@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
+import spantap
+from asgi_client import call, responding, scope
 from receivers.http import HTTPReceiver
 from receivers.otlp_grpc import receiving
 from receivers.otlp_http import OTLPReceiver
@@ -431,3 +434,19 @@ def test_sampling_is_told_and_its_rates_are_asked(tmp_path: Path) -> None:
         assert "docs/sampling.md" in problem["remedy"]
     finally:
         server.close()
+
+
+def test_what_sampling_left_out_is_counted(tmp_path: Path) -> None:
+    """A process tells how many exchanges it left out beside those it kept."""
+    handle = spantap.configure(
+        sqlite_path=tmp_path / "spantap.db",
+        tracer_provider=TracerProvider(shutdown_on_exit=False),
+        capture_sample_rate=0,
+    )
+    try:
+        for status in (200, 200, 200, 500):
+            call(spantap.instrument_app(responding(b"{}", status=status)), scope("GET", "/a"))
+    finally:
+        handle.shutdown(30)
+
+    assert "captured 1, 3 left out by sampling" in doctor(tmp_path)[1]

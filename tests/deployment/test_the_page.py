@@ -9,6 +9,7 @@ from pathlib import Path
 from deployment import (
     test_config_file,
     test_django_project,
+    test_lambda,
     test_libraries,
     test_other_distros,
     test_processes,
@@ -24,6 +25,9 @@ TESTED: dict[str, Callable[..., None]] = {
     "manage.py runserver": test_django_project.test_settings_are_its_own,
     "datasette": test_wheel.test_datasette,
     "uvicorn --reload": test_processes.test_reload,
+    "Starlette on Mangum": test_lambda.test_delivered_before_the_handler_returns,
+    "Flask on apig-wsgi": test_lambda.test_delivered_before_the_handler_returns,
+    "Flask on serverless-wsgi": test_lambda.test_delivered_before_the_handler_returns,
     "no variables": test_wheel.test_the_only_distro,
     "contrib's web packages": test_other_distros.test_contribs_web_packages,
     "opentelemetry-distro": test_other_distros.test_their_distro,

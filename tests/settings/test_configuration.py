@@ -158,6 +158,7 @@ def test_the_public_names() -> None:
         "ASGIMiddleware",
         "ConfigurationError",
         "Current",
+        "DestinationPolicy",
         "DjangoMiddleware",
         "EditableExchange",
         "Handle",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 
 from spantap.model import ConfigurationError
 from spantap.settings import PREFIX, load, read
@@ -69,6 +70,7 @@ def test_nothing_is_sampled_by_default() -> None:
         ({"capture_rates": "path:/health=0.1"}, ["this path is not captured at all"]),
         ({"capture_rates": "path:/a=0.1", "exclude_urls": ["/a"]}, ["this path is not captured at all"]),
         ({"capture_rates": "path:/a=0.1", "include_urls": ["/b"]}, ["this path is not captured at all"]),
+        ({"capture_rates": "path:/health=0.1", "include_urls": "re:("}, ["not a valid pattern"]),
         ({"capture_rates": "method:options=0.1"}, ["EXCLUDE_METHODS leaves this method out"]),
         ({"capture_always_on": "slow:1"}, ["everything is kept: set CAPTURE_SAMPLE_RATE"]),
         ({"capture_rates_interval": 5}, ["without CAPTURE_RATES_URL"]),
@@ -111,3 +113,39 @@ def test_mistakes_are_told_at_the_start(keywords: dict[str, Any], told: list[str
 def test_what_is_no_mistake(keywords: dict[str, Any]) -> None:
     """Rules that may have an effect are taken."""
     load(keywords, {})
+
+
+@pytest.mark.parametrize(
+    ("keywords", "environ", "told"),
+    [
+        ({"trace_sampler": "2,pth:/a=1"}, {}, ["word 1 = '2'", "did you mean path"]),
+        (
+            {"trace_sampler": "0.5"},
+            {"OTEL_TRACES_SAMPLER": "always_on"},
+            ["names a sampler already, 'always_on'"],
+        ),
+        ({"trace_sampler": 0.5, "tracer_provider": TracerProvider()}, {}, ["has a sampler of its own"]),
+        (
+            {},
+            {"OTEL_TRACES_SAMPLER": "spantap", "OTEL_TRACES_SAMPLER_ARG": "1.5,limit=x"},
+            ["OTEL_TRACES_SAMPLER_ARG = '1.5'", "OTEL_TRACES_SAMPLER_ARG = 'limit=x'"],
+        ),
+    ],
+)
+def test_mistakes_about_traces(keywords: dict[str, Any], environ: dict[str, str], told: list[str]) -> None:
+    """The sampler's words, and what it cannot be beside."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(keywords, environ)
+
+    assert len(caught.value.problems) == len(told)
+    assert all(each in str(caught.value) for each in told)
+
+
+def test_a_sampler_of_traces(tmp_path: Path) -> None:
+    """As text, as a number, and as a list in the file."""
+    (tmp_path / "spantap.toml").write_text('trace_sampler = ["0.1", "route:/orders/{id}=1", "limit=20"]\n')
+
+    words = ("0.1", "route:/orders/{id}=1", "limit=20")
+    assert read({}, {}, tmp_path).settings.trace_sampler == words
+    assert load({"trace_sampler": ",".join(words)}, {}).trace_sampler == words
+    assert load({"trace_sampler": 0.1}, {}).trace_sampler == ("0.1",)

@@ -494,6 +494,29 @@ def test_our_sampler(tmp_path: Path, receiver: OTLPReceiver, share: str, exporte
     assert len(server_spans(receiver.spans())) == exported
 
 
+@pytest.mark.setting("trace_sampler")
+@pytest.mark.parametrize("under", [INSTRUMENT, ""])
+@pytest.mark.parametrize("ours", [True, False])
+def test_our_sampler_by_path(tmp_path: Path, receiver: OTLPReceiver, under: str, ours: bool) -> None:
+    """TRACE_SAMPLER, or the sampler's _ARG: rates of some and a limit, with zero code and in code."""
+    wanted = "0,route:/orders/{id}=1,limit=100"
+    standard = {"OTEL_TRACES_SAMPLER": "spantap", "OTEL_TRACES_SAMPLER_ARG": wanted}
+    Ran(
+        tmp_path,
+        ["GET", "/orders/7", {}],
+        ["GET", "/other", {}],
+        under=under,
+        OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+        OTEL_PYTHON_SPANTAP_SQLITE_PATH="all.db",
+        **({"OTEL_PYTHON_SPANTAP_TRACE_SAMPLER": wanted} if ours else standard),
+        **ZERO_CODE,
+    )
+
+    assert len(server_spans(receiver.spans())) == 1
+    stored = {each.request.path: each.sampled for each in SQLiteSink(tmp_path / "all.db").read()}
+    assert stored == {"/orders/7": True, "/other": False}
+
+
 @pytest.mark.parametrize(
     ("opt_in", "names"),
     [

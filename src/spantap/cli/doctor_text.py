@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from spantap.cli.doctor_findings import Findings, Process
+from spantap.policy.sample import SAMPLED_OUT
 from spantap.reporting import HARMLESS
 
 _BOLD, _DIM, _GREEN, _RED = "1", "2", "32", "31"
@@ -127,6 +128,8 @@ def _process(page: _Page, process: Process) -> Iterator[str]:
         counts += f"; it had: {known}" if known else ""
         lighter = _counted(each.get("lightened", {}))
         counts += f"; without: {lighter}" if lighter else ""
+        left_out = each.get("left_out")
+        counts += f"; left out by its policy: {left_out}" if left_out else ""
         dropped = _counted({name: count for name, count in each["dropped"].items() if name not in HARMLESS})
         lost = page.styled(_RED, f"; lost: {dropped}") if dropped else ""
         if each.get("failing"):
@@ -151,7 +154,9 @@ def _process(page: _Page, process: Process) -> Iterator[str]:
 
 def _summary(facts: Mapping[str, Any]) -> str:
     service = f", service {facts['service']}" if facts["service"] else ""
-    return f"captured {facts['captured']}{service}"
+    left_out = facts["not_kept"].get(SAMPLED_OUT.reason)
+    sampled = f", {left_out} left out by sampling" if left_out else ""
+    return f"captured {facts['captured']}{sampled}{service}"
 
 
 def _counted(reasons: Mapping[str, int]) -> str:

@@ -139,6 +139,8 @@ def decode(attributes: Mapping[str, Any], facts: SpanFacts) -> Exchange:
                 attributes, names.HTTP_REQUEST_BODY_CONTENT, names.HTTP_REQUEST_BODY_SIZE, names.REQUEST
             ),
             http_version=get(network_names.NETWORK_PROTOCOL_VERSION),
+            browser=get(names.USER_AGENT_NAME),
+            platform=get(names.USER_AGENT_OS_NAME),
         ),
         response=Response(
             status=get(http_names.HTTP_RESPONSE_STATUS_CODE),
@@ -192,13 +194,14 @@ def _core(exchange: Exchange) -> dict[str, Value]:
     if request.query:
         core[url_names.URL_QUERY] = request.query
     core[names.RECORD_VERSION] = VERSION
-    core[url_names.URL_SCHEME] = request.scheme
+    # Empty: a destination's policy has taken it out.
+    _put(core, url_names.URL_SCHEME, request.scheme or None)
     if request.method in KNOWN_METHODS:
         core[http_names.HTTP_REQUEST_METHOD] = request.method
-    else:
+    elif request.method:
         core[http_names.HTTP_REQUEST_METHOD_ORIGINAL] = request.method
         core[http_names.HTTP_REQUEST_METHOD] = "_OTHER"
-    core[url_names.URL_PATH] = request.path
+    _put(core, url_names.URL_PATH, request.path or None)
     _put(core, http_names.HTTP_ROUTE, exchange.route)
     _put(core, http_names.HTTP_RESPONSE_STATUS_CODE, response.status)
     return core
@@ -215,6 +218,8 @@ def _extra(exchange: Exchange) -> dict[str, Value]:
         extra[names.REDACTED + rule] = count
     _put(extra, names.HASH_KEY_ID, exchange.hash_key_id)
     request, response, identity = exchange.request, exchange.response, exchange.identity
+    _put(extra, names.USER_AGENT_OS_NAME, request.platform)
+    _put(extra, names.USER_AGENT_NAME, request.browser)
     _put(extra, network_names.NETWORK_PROTOCOL_VERSION, request.http_version)
     _put(extra, network_names.NETWORK_PEER_PORT, exchange.peer.port)
     _put(extra, network_names.NETWORK_PEER_ADDRESS, exchange.peer.address)

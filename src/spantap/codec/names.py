@@ -19,6 +19,8 @@ USER_ID: Final = "user.id"
 USER_HASH: Final = "user.hash"
 USER_EMAIL: Final = "user.email"
 SESSION_ID: Final = "session.id"
+USER_AGENT_NAME: Final = "user_agent.name"
+USER_AGENT_OS_NAME: Final = "user_agent.os.name"
 
 RECORD_VERSION: Final = "spantap.record.version"
 REQUEST: Final = "spantap.request."

@@ -19,6 +19,7 @@ from spantap.export.address import Address
 from spantap.export.outcome import RefusedError, TryLaterError, not_kept, refusal, root_cause
 from spantap.export.packing import packer
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 from spantap.version import __version__
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class HTTPSink:
         name: ``http``.
         batch_size, flush_interval: exchanges a batch has at most and seconds its first one waits; None
             is as for all destinations.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "http"
@@ -57,6 +59,7 @@ class HTTPSink:
         client_id: str | None = None,
         batch_size: int | None = None,
         flush_interval: float | None = None,
+        policy: DestinationPolicy | None = None,
     ) -> None:
         """Args:
         url: where to; user and password in it become Basic, a user alone a Bearer token.
@@ -68,7 +71,7 @@ class HTTPSink:
         certificate: file with the authorities to trust, instead of the usual ones.
         client_certificate, client_key: files to show who we are; the key may be in the first.
         client_id: sent as ``Spantap-Client-Id``.
-        batch_size, flush_interval: see the class.
+        batch_size, flush_interval, policy: see the class.
 
         Raises:
             ValueError: the URL is none.
@@ -81,6 +84,7 @@ class HTTPSink:
         self._timeout = timeout
         self._verify = True if certificate is None else os.fspath(certificate)
         self._cert = _pair(client_certificate, client_key)
+        self.policy = policy
         self.batch_size = batch_size
         self.flush_interval = flush_interval
         sent = {

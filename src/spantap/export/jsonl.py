@@ -10,6 +10,7 @@ from spantap.codec.jsonl import from_lines, to_line
 from spantap.export.files import create_private
 from spantap.export.outcome import not_kept
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 
 class JSONLSink:
@@ -21,14 +22,17 @@ class JSONLSink:
     Attributes:
         name: ``jsonl``.
         path: the file.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "jsonl"
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, policy: DestinationPolicy | None = None) -> None:
         """Args:
         path: the file; its directory must exist.
+        policy: see the class.
         """
+        self.policy = policy
         self.path = Path(path)
         self._descriptor: int | None = None
         self._pid = 0

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 
 class MemorySink:
@@ -15,14 +16,17 @@ class MemorySink:
     Attributes:
         name: ``memory``.
         target: this process; two memory sinks are two destinations.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "memory"
 
-    def __init__(self, limit: int = 1000) -> None:
+    def __init__(self, limit: int = 1000, *, policy: DestinationPolicy | None = None) -> None:
         """Args:
         limit: exchanges kept at most; the oldest go first.
+        policy: see the class.
         """
+        self.policy = policy
         self._exchanges: deque[Exchange] = deque(maxlen=limit)
         self._lock = threading.Lock()
 

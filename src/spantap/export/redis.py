@@ -26,6 +26,7 @@ from spantap.export.outcome import (
     root_cause,
 )
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -73,23 +74,31 @@ class RedisSink:
         name: ``redis``.
         stream: the key of the stream.
         maxlen: exchanges kept, about: Redis cuts where it costs least, and some more may be there.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "redis"
 
     def __init__(
-        self, url: str | Address, *, stream: str = "spantap", maxlen: int = 10_000, timeout: float = 10.0
+        self,
+        url: str | Address,
+        *,
+        stream: str = "spantap",
+        maxlen: int = 10_000,
+        timeout: float = 10.0,
+        policy: DestinationPolicy | None = None,
     ) -> None:
         """Args:
         url: ``redis://user:password@host:6379/0``; ``rediss://`` is over TLS. What else redis-py knows
             goes into the query: ``?ssl_ca_certs=/path/to.pem``.
-        stream, maxlen: see the class.
+        stream, maxlen, policy: see the class.
         timeout: seconds to connect, and seconds Redis may be silent.
 
         Raises:
             ValueError: the URL is none.
             ImportError: `redis` is not installed; the message says how to get it.
         """
+        self.policy = policy
         self._address = redis_address(url) if isinstance(url, str) else url
         self.stream = stream
         self.maxlen = maxlen

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 
 class Sink(Protocol):
@@ -58,6 +59,23 @@ class Batched(Protocol):
 
     batch_size: int | None
     flush_interval: float | None
+
+
+@runtime_checkable
+class Governed(Protocol):
+    """What a sink may say beside `Sink`: which exchanges it gets, and which fields of them.
+
+    Attributes:
+        policy: None is all of them, whole. It is applied before `write`; `DestinationPolicy.kept` tells
+            a sink with columns which of them are asked for.
+    """
+
+    policy: DestinationPolicy | None
+
+
+def policy_of(sink: Sink) -> DestinationPolicy | None:
+    """The policy a sink has of its own."""
+    return sink.policy if isinstance(sink, Governed) else None
 
 
 @runtime_checkable

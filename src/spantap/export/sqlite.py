@@ -22,6 +22,7 @@ from spantap.export.files import create_private
 from spantap.export.outcome import TryLaterError, not_kept
 from spantap.export.sink import ProcessReport
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 _BUSY_SECONDS: Final = 10.0  # how long one process waits for another's transaction
 
@@ -80,14 +81,17 @@ class SQLiteSink:
     Attributes:
         name: ``sqlite``.
         path: the file.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "sqlite"
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, policy: DestinationPolicy | None = None) -> None:
         """Args:
         path: the file; its directory must exist.
+        policy: see the class.
         """
+        self.policy = policy
         self.path = Path(path)
         self._connection: sqlite3.Connection | None = None
         self._pid = 0

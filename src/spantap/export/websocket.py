@@ -28,6 +28,7 @@ from spantap.export.outcome import (
     root_cause,
 )
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 from spantap.version import __version__
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class WebSocketSink:
         name: ``websocket``.
         batch_size: exchanges sent and not confirmed yet, at most.
         flush_interval: seconds the first exchange of a batch waits for others; None is as for all.
+        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "websocket"
@@ -62,6 +64,7 @@ class WebSocketSink:
         timeout: float = 10.0,
         certificate: str | os.PathLike[str] | None = None,
         client_id: str | None = None,
+        policy: DestinationPolicy | None = None,
     ) -> None:
         """Args:
         url: ``ws://`` or ``wss://``; user and password in it become Basic, a user alone a Bearer token.
@@ -73,6 +76,7 @@ class WebSocketSink:
         timeout: seconds to connect, and seconds a confirmation may take.
         certificate: file with the authorities to trust, instead of the usual ones.
         client_id: sent as ``Spantap-Client-Id``, or in the first message.
+        policy: see the class.
 
         Raises:
             ValueError: the URL is none.
@@ -83,6 +87,7 @@ class WebSocketSink:
         except ImportError:
             raise ImportError('WebSockets need a library: pip install "spantap[websocket]"') from None
         self._address = Address.parse(url, "ws", "wss") if isinstance(url, str) else url
+        self.policy = policy
         self._acks = acks
         self._timeout = timeout
         self._certificate = certificate

@@ -70,7 +70,8 @@ class ASGIDoor:
                 except Exception as error:  # noqa: BLE001 - our bug must not reach the app
                     report("opening a request", error)
             if isinstance(passage, Session):
-                await _Exchange(passage, scope, receive, send).run(self.app)
+                running = _Exchange(passage, scope, receive, send).run(self.app)
+                await (_before_freeze(tap, running) if tap.freezes else running)
                 return
             if passage is not None:
                 tokens = passage.enter()
@@ -115,7 +116,9 @@ class ASGIDoor:
             if message["type"].startswith("lifespan.shutdown."):
                 try:
                     tap = self._tap()
-                    if tap.bound:
+                    if tap.freezes:
+                        await _in_a_thread(tap.flush_before_freeze)
+                    elif tap.bound:
                         await _in_a_thread(functools.partial(tap.flush, _FLUSH_SECONDS))
                 except Exception as error:  # noqa: BLE001 - our bug must not reach the app
                     report("flushing at shutdown", error)
@@ -266,6 +269,14 @@ class _Exchange:
             self._session.finish(None if self._complete else self._why_incomplete())
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("finishing a request", error)
+
+
+async def _before_freeze(tap: Tap, running: Awaitable[None]) -> None:
+    """Serve a request, and deliver it before whoever called us hears that it is over."""
+    try:
+        await running
+    finally:
+        await _in_a_thread(tap.flush_before_freeze)
 
 
 async def _in_a_thread(work: Callable[[], object]) -> None:

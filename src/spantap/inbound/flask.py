@@ -9,6 +9,7 @@ from typing import Any
 from spantap.guard import report
 from spantap.inbound.excluded import excluded_urls
 from spantap.inbound.placement import replace_call
+from spantap.inbound.route import describe_environ
 from spantap.inbound.taken_out import taken_out
 from spantap.inbound.wsgi import WSGIDoor
 from spantap.otel.session import SESSION
@@ -84,5 +85,7 @@ def _failed(sender: Any, exception: BaseException, **_: Any) -> None:
         session = request.environ.get(SESSION)
         if session is not None:
             session.failed(exception)
+            # Now: handed on to the server, it comes to the door when Flask has let go of its request.
+            describe_environ(session.seen, request.environ)
     except Exception as error:  # noqa: BLE001 - our bug must not reach the app
         report("noting an exception", error)

@@ -62,7 +62,10 @@ class WSGIDoor:
         if passage is None:
             return self.app(environ, start_response)
         if isinstance(passage, Session):
-            return _Exchange(passage, environ, start_response).run(self.app)
+            exchange = _Exchange(passage, environ, start_response)
+            if tap.freezes:
+                exchange.afterwards = tap.flush_before_freeze
+            return exchange.run(self.app)
         return pass_through(passage, self.app, environ, start_response)
 
     def _open(self, environ: Environ, tap: Tap) -> Passage | None:
@@ -84,7 +87,7 @@ class WSGIDoor:
 class _Exchange:
     """One request on its way through: the `start_response` the app gets and what the server iterates."""
 
-    __slots__ = ("_environ", "_request", "_response_headers", "_start_response", "session")
+    __slots__ = ("_environ", "_request", "_response_headers", "_start_response", "afterwards", "session")
 
     def __init__(self, session: Session, environ: Environ, start_response: StartResponse) -> None:
         self.session = session
@@ -93,6 +96,7 @@ class _Exchange:
         self._request = environ.copy()
         self._response_headers: list[tuple[str, str]] = []
         self._start_response = start_response
+        self.afterwards: Callable[[], None] | None = None  # called when it is finished
         session.complete = self.complete
         if isinstance(session, HookedSession):
             session.native = environ
@@ -158,6 +162,8 @@ class _Exchange:
     def exhausted(self) -> None:
         self.session.response.whole = True
         self.session.passed()
+        if self.afterwards is not None:
+            self.finish()  # serverless-wsgi never closes a response
 
     def failed(self, error: BaseException) -> None:
         try:
@@ -187,6 +193,8 @@ class _Exchange:
             self.session.finish(incomplete)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("finishing a request", error)
+        if self.afterwards is not None:
+            self.afterwards()
 
 
 class _Body:

@@ -21,6 +21,8 @@ class Request:
         headers_dropped: header values left out because of the caps.
         body: what was kept of the body.
         http_version: ``1.1``, ``2``, ...; None when unknown.
+        browser, platform: what the user agent is and runs on, by name (``Firefox``, ``Android``); only
+            where a destination asks for it (`policy.destination`).
     """
 
     method: str
@@ -31,6 +33,8 @@ class Request:
     headers_dropped: int = 0
     body: Body = EMPTY_BODY
     http_version: str | None = None
+    browser: str | None = None
+    platform: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

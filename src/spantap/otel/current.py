@@ -22,12 +22,13 @@ class Current:
     Not thread-safe beyond what single assignments are: the last one wins.
     """
 
-    __slots__ = ("_seen", "kept", "skipped")
+    __slots__ = ("_seen", "kept", "skipped", "told")
 
     def __init__(self, seen: Observation | None) -> None:
         self._seen = seen
         self.skipped = False
         self.kept = False
+        self.told: tuple[tuple[str | None, ...], dict[str, str]] | None = None  # see `otel.inherited`
 
     def user(self, id: str | int | None, *, email: str | None = None) -> Current:  # noqa: A002
         """Say who is behind the request (``user.id``, ``user.email``)."""
@@ -76,6 +77,11 @@ class Current:
         """Keep this exchange whatever sampling says."""
         self.kept = self._open() is not None
         return self
+
+    @property
+    def seen(self) -> Observation | None:
+        """What is known of the exchange so far; None when there is none."""
+        return self._seen
 
     def close(self) -> None:
         """The exchange is over; called by the session."""

@@ -23,6 +23,8 @@ class DeliveryStats:
         queued: spans waiting or being sent.
         lightened: what was given up (``bodies``, ``headers``, ``metadata``) -> spans, to keep within
             the memory bound or what the destination takes.
+        left_out: exchanges its policy left out, which is no loss; a collector of spans gets their spans
+            all the same, without the record, so only there they are among those captured.
         failures: tries in a row at which it took nothing.
         failing: what it said at the last of them; None when it took the last batch.
     """
@@ -32,5 +34,6 @@ class DeliveryStats:
     queued: int
     dropped: Mapping[str, int] = field(default_factory=dict)
     lightened: Mapping[str, int] = field(default_factory=dict)
+    left_out: int = 0
     failures: int = 0
     failing: str | None = None

@@ -14,9 +14,10 @@ from opentelemetry.trace import Link, SpanKind, format_span_id, format_trace_id
 
 from spantap.codec import names
 from spantap.codec.attributes import SpanFacts, decode, encode
-from spantap.export.sink import ProcessReport, Reporting, Sink
+from spantap.export.sink import ProcessReport, Reporting, Sink, policy_of
 from spantap.guard import report
 from spantap.model import Exchange
+from spantap.policy.destination import DestinationPolicy
 
 _REPORT_SECONDS: Final = 1.0
 
@@ -162,12 +163,19 @@ class SinkExporter(SpanExporter):
     Works behind our own queue and behind any span processor of the SDK.
     """
 
-    def __init__(self, sink: Sink, about: Callable[[], ProcessReport] | None = None) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        about: Callable[[], ProcessReport] | None = None,
+        policy: DestinationPolicy | None = None,
+    ) -> None:
         """Args:
         sink: where exchanges go.
         about: makes the report on this process, for a sink that keeps it.
+        policy: which exchanges, and which fields of them, if the sink has no policy of its own.
         """
         self.sink = sink
+        self._policy = policy_of(sink) or policy
         self._about = about if isinstance(sink, Reporting) else None
         self._reported: Mapping[str, Any] | None = None
         self._report_due = 0.0
@@ -188,18 +196,28 @@ class SinkExporter(SpanExporter):
             self._reported = about.facts
 
     def deliver(self, spans: Sequence[ReadableSpan]) -> Mapping[str, int]:
-        """Write the exchanges of a batch; returns and raises what the sink does."""
+        """Write the exchanges of a batch, which are chosen already; returns and raises what the sink does."""
         exchanges = [exchange for span in spans if (exchange := exchange_of(span)) is not None]
+        return self._write(exchanges)
+
+    def _write(self, exchanges: Sequence[Exchange]) -> Mapping[str, int]:
+        if self._policy is not None:
+            exchanges = [self._policy.reduced(each) for each in exchanges]
         return (self.sink.write(exchanges) if exchanges else None) or {}
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """As the SDK wants it: failures are logged once and returned, never raised."""
         try:
-            self.deliver(spans)
+            self._write(
+                [each for span in spans if (each := exchange_of(span)) is not None and self._takes(each)]
+            )
         except Exception as error:  # noqa: BLE001 - the SDK lets an exporter's exception reach the app
             report(f"writing to {self.sink.name}", error)
             return SpanExportResult.FAILURE
         return SpanExportResult.SUCCESS
+
+    def _takes(self, exchange: Exchange) -> bool:
+        return self._policy is None or self._policy.takes(exchange)
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Nothing is held back."""

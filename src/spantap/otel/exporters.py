@@ -21,13 +21,17 @@ from spantap.export.memory import MemorySink
 from spantap.export.outcome import RefusedError
 from spantap.export.sink import Sink
 from spantap.export.sqlite import SQLiteSink
+from spantap.model import ConfigurationError, Problem
 from spantap.otel.exporter import SinkExporter
+from spantap.policy import policies
+from spantap.policy.destination import DestinationPolicy
 
 VARIABLE: Final = "OTEL_TRACES_EXPORTER"
 GROUP: Final = "opentelemetry_traces_exporter"
 # What `otlp` and the names the SDK makes of it stand for; `otel.otlp` opens them.
 OTLP: Final = frozenset({"otlp", "otlp_proto_http", "otlp_proto_grpc"})
 
+_POLICIES: Final = "OTEL_PYTHON_SPANTAP_POLICIES"
 _SQLITE_PATH: Final = "OTEL_PYTHON_SPANTAP_SQLITE_PATH"
 _JSONL_PATH: Final = "OTEL_PYTHON_SPANTAP_JSONL_PATH"
 DEFAULT_SQLITE: Final = "spantap.db"
@@ -81,6 +85,20 @@ class Named(SinkExporter):
         return super().export(spans)
 
 
+def _policy(destination: str) -> DestinationPolicy | None:
+    """The policy the environment has for a destination.
+
+    Raises:
+        ConfigurationError: it has policies that cannot work.
+    """
+    try:
+        return policies.named(policies.parse(os.environ.get(_POLICIES, "")), destination)
+    except policies.InvalidPoliciesError as error:
+        raise ConfigurationError(
+            [Problem(f"{_POLICIES}, {each.which}", each.text, each.remedy) for each in error.problems]
+        ) from None
+
+
 class SQLiteExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_sqlite``: exchanges into a SQLite file."""
 
@@ -88,7 +106,8 @@ class SQLiteExporter(Named):
         """Args:
         path: the file; ``OTEL_PYTHON_SPANTAP_SQLITE_PATH``, else ./spantap.db when None.
         """
-        super().__init__(SQLiteSink(path or os.environ.get(_SQLITE_PATH) or DEFAULT_SQLITE))
+        sink = SQLiteSink(path or os.environ.get(_SQLITE_PATH) or DEFAULT_SQLITE)
+        super().__init__(sink, policy=_policy(sink.name))
 
 
 class JSONLExporter(Named):
@@ -98,14 +117,15 @@ class JSONLExporter(Named):
         """Args:
         path: the file; ``OTEL_PYTHON_SPANTAP_JSONL_PATH``, else ./spantap.jsonl when None.
         """
-        super().__init__(JSONLSink(path or os.environ.get(_JSONL_PATH) or DEFAULT_JSONL))
+        sink = JSONLSink(path or os.environ.get(_JSONL_PATH) or DEFAULT_JSONL)
+        super().__init__(sink, policy=_policy(sink.name))
 
 
 class MemoryExporter(Named):
     """``OTEL_TRACES_EXPORTER=spantap_memory``: exchanges for ``MemorySink.of_process()``, in this process."""
 
     def __init__(self) -> None:
-        super().__init__(MemorySink.of_process())
+        super().__init__(MemorySink.of_process(), policy=_policy(MemorySink.name))
 
 
 class ForeignDelivery:

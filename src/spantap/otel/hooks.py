@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -79,6 +79,10 @@ class Hooks:
 
     def __bool__(self) -> bool:
         return bool(self._hooks)
+
+    def any_of(self, names: Iterable[str]) -> bool:
+        """Whether there is a hook of one of these names."""
+        return not self._hooks.keys().isdisjoint(names)
 
     def reset_after_fork(self) -> None:
         """In the child: no loop, nothing awaited, nothing counted."""

@@ -7,7 +7,7 @@ captured request costs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, ItemsView, Mapping
 from functools import partial
 from typing import Any, Final
 
@@ -32,7 +32,7 @@ class LateAttributes(BoundedAttributes):
         maxlen: attributes the span may have.
         """
         super().__init__(maxlen, immutable=False)
-        self._make: Callable[[], Mapping[str, Any]] = partial(dict, start)
+        self._make: Callable[[], Mapping[str, Any] | ItemsView[str, Any]] = start.items
         self._rest: Mapping[str, Any] | None = None
 
     @property
@@ -51,6 +51,11 @@ class LateAttributes(BoundedAttributes):
     def rest(self) -> Mapping[str, Any] | None:
         """What the span says beside its exchange, from `settle` on, until somebody looks."""
         return None if _MADE in self.__dict__ else self._rest
+
+    @property
+    def unseen(self) -> bool:
+        """Whether nobody has looked, or written anything."""
+        return _MADE not in self.__dict__
 
     def settle(self, exchange: Exchange, seen: Observation) -> bool:
         """The exchange is over: from now on it says what the span says; nothing raw is held any more.

@@ -23,7 +23,9 @@ from opentelemetry.trace.status import Status, StatusCode
 from spantap.codec import names
 from spantap.codec.attributes import AttributeLimits, Value, encode
 from spantap.model import Body, Exchange, Observation
+from spantap.model.exchange import NOBODY
 from spantap.policy.decide import Drop
+from spantap.policy.destination import DestinationPolicy
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.redact import Tally
 
@@ -71,8 +73,25 @@ def metadata_of(exchange: Exchange, rest: Mapping[str, Any]) -> dict[str, Any]:
     return {**said, **rest}
 
 
-def full_attributes(exchange: Exchange, span: Span) -> dict[str, Value]:
-    """The whole exchange with bodies cut to the portable size, within the span's limits."""
+def plain_of(exchange: Exchange, rest: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of an exchange whose record a policy leaves out: who it was is of the record."""
+    return metadata_of(replace(exchange, identity=NOBODY), rest)
+
+
+def full_attributes(
+    exchange: Exchange, span: Span, policy: DestinationPolicy | None = None
+) -> dict[str, Value]:
+    """The whole exchange with bodies cut to the portable size, within the span's limits.
+
+    Args:
+        exchange: the clean exchange.
+        span: the live span.
+        policy: what collectors get of it.
+    """
+    if policy is not None:
+        taken, exchange = policy.takes(exchange), policy.reduced(exchange)
+        if not taken:
+            return plain_of(exchange, {})
     request, response = exchange.request, exchange.response
     portable = replace(
         exchange,

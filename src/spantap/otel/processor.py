@@ -16,16 +16,19 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
 from spantap.guard import report
-from spantap.model import Exchange, Headers
+from spantap.model import Exchange, Headers, Identity, Observation
 from spantap.model.exchange import NOBODY
 from spantap.otel.budget import Budget, Parcel
 from spantap.otel.clean_copy import SpanCleaner
 from spantap.otel.exporter import ExchangeSpan
+from spantap.otel.inherited import inherit
 from spantap.otel.queue import DeliveryQueue
 from spantap.otel.shed import STAGES
 from spantap.otel.tracing import SCOPE
+from spantap.otel.under_policy import takes
 from spantap.policy.bounds import METADATA_MAX_BYTES
 from spantap.policy.decide import Unsampled
+from spantap.policy.destination import DestinationPolicy
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 _PARKED_SECONDS: Final = 30.0
 _MOST_PARKED: Final = 1000
+_ATTEMPTS: Final = 3  # other threads may take what was freed
 _SETTLE_SECONDS: Final = 0.5
 _SPAN_BYTES: Final = 512  # a span without attributes, about
 _ITEM_BYTES: Final = 32  # an attribute, event or link without its value
@@ -47,11 +51,24 @@ class Route:
         queue: where they go.
         exchanges_only: only spans with an exchange in them (stores); else every span (OTLP).
         sampled_only: only spans of sampled traces, unless ``CAPTURE_UNSAMPLED=all``.
+        policy: which exchanges a store gets, and of which ones a collector gets the record.
     """
 
     queue: DeliveryQueue
     exchanges_only: bool
     sampled_only: bool
+    policy: DestinationPolicy | None = None
+
+    def wants(self, exchange: Exchange) -> bool:
+        """Whether the span of an exchange goes there; if its policy leaves out the record, it is counted."""
+        if self.policy is None:
+            return True
+        taken = takes(self.policy, exchange)
+        if taken is None and self.exchanges_only:
+            self.queue.refuse("policy_failed")
+        elif not taken:
+            self.queue.leave_out()
+        return bool(taken) or not self.exchanges_only
 
 
 class CaptureProcessor(SpanProcessor):
@@ -60,7 +77,10 @@ class CaptureProcessor(SpanProcessor):
     Nothing it does may raise: the SDK lets a processor's exception reach the app.
 
     Attributes:
+        exchanges_only: spans without an exchange go nowhere.
         takes_unsampled: an exchange of a trace that is not sampled may go somewhere.
+        identity: set by the tap: makes who is behind a request as spans beneath it may show it; None: they
+            do not.
         finish: set by the tap: waits, so many seconds, for exchanges that are just being finished; a
             provider that ends with the process stops us before anybody else hears of the end.
     """
@@ -71,6 +91,7 @@ class CaptureProcessor(SpanProcessor):
         self._cleaner = cleaner
         self._budget = budget
         self._unsampled = unsampled
+        self.identity: Callable[[Observation], Identity] | None = None
         self.finish: Callable[[float], bool] = lambda timeout: True
         self._use(routes)
         self.reset_after_fork()
@@ -84,7 +105,7 @@ class CaptureProcessor(SpanProcessor):
 
     def _use(self, routes: Sequence[Route]) -> None:
         self._routes = tuple(routes)
-        self._exchanges_only = all(route.exchanges_only for route in self._routes)
+        self.exchanges_only = all(route.exchanges_only for route in self._routes)
         self.takes_unsampled = any(self._takes_unsampled(route) for route in self._routes)
 
     def _takes_unsampled(self, route: Route) -> bool:
@@ -101,9 +122,16 @@ class CaptureProcessor(SpanProcessor):
     # The SDK's side ---------------------------------------------------------------------------
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Remember other people's SERVER spans: only of those shall we hear the end."""
+        """Remember other people's SERVER spans: only of those shall we hear the end. Others inherit."""
+        if span.kind is not SpanKind.SERVER:
+            if self.identity is not None:
+                try:
+                    inherit(span, self.identity)
+                except Exception as error:  # noqa: BLE001 - see the class
+                    report("writing who it was on a span", error)
+            return
         scope = span.instrumentation_scope
-        if span.kind is SpanKind.SERVER and (scope is None or scope.name != SCOPE):
+        if scope is None or scope.name != SCOPE:
             self._observed.add(span)
 
     def observes(self, span: object) -> bool:
@@ -143,7 +171,7 @@ class CaptureProcessor(SpanProcessor):
     def emit(self, span: ReadableSpan, exchange: Exchange, tally: Tally) -> None:
         """Queue the clean copy of an exchange's span wherever exchanges go."""
         copy = self._cleaner.copy_with(span, exchange, tally)
-        self._offer(copy, exchange=True, sampled=exchange.sampled)
+        self._offer(copy, exchange=exchange, sampled=exchange.sampled)
 
     def emit_plain(self, span: ReadableSpan, tally: Tally | None = None) -> None:
         """Queue the clean copy of a span without an exchange wherever all spans go.
@@ -153,10 +181,10 @@ class CaptureProcessor(SpanProcessor):
             tally: knows the secrets it may quote; found out when None.
         """
         context = span.get_span_context()
-        if self._exchanges_only or context is None or not context.trace_flags.sampled:
+        if self.exchanges_only or context is None or not context.trace_flags.sampled:
             return
         known = self._known_about(span) if tally is None else tally
-        self._offer(self._cleaner.copy(span, known), exchange=False, sampled=True)
+        self._offer(self._cleaner.copy(span, known), exchange=None, sampled=True)
 
     def _known_about(self, span: ReadableSpan) -> Tally:
         """What is secret in the requests a failed span may quote: those of its trace that are open.
@@ -171,11 +199,12 @@ class CaptureProcessor(SpanProcessor):
                     session.learn(tally)
         return tally
 
-    def _offer(self, span: ReadableSpan, *, exchange: bool, sampled: bool) -> None:
+    def _offer(self, span: ReadableSpan, *, exchange: Exchange | None, sampled: bool) -> None:
         wanted = [
             route.queue
             for route in self._routes
-            if (exchange or not route.exchanges_only) and (sampled or self._takes_unsampled(route))
+            if (sampled or self._takes_unsampled(route))
+            and (not route.exchanges_only if exchange is None else route.wants(exchange))
         ]
         if not wanted:
             return
@@ -200,19 +229,26 @@ class CaptureProcessor(SpanProcessor):
         budget = self._budget
         if size > budget.limit:
             return False
-        wanted = max(size, budget.limit // 256)  # some more: not again for each span
         with self._lock:
-            queues = sorted(self.queues, key=_waiting_bytes, reverse=True)
-            for stage in range(len(STAGES)):
-                wanted -= queues[0].lighten(stage, wanted, _size)
-                if wanted <= 0:
-                    break
-            for queue in queues:  # what several hold is not gone before the last of them drops it
-                if wanted > 0 and budget.used + size > budget.limit:
-                    queue.drop_oldest(wanted, "budget")
-            for queue in queues:
-                queue.weigh()
-        return budget.charge(size)
+            for _ in range(_ATTEMPTS):
+                if budget.charge(size):
+                    return True
+                self._free(size)
+            return budget.charge(size)
+
+    def _free(self, size: int) -> None:
+        budget = self._budget
+        wanted = max(size, budget.limit // 256)  # some more: not again for each span
+        queues = sorted(self.queues, key=_waiting_bytes, reverse=True)
+        for stage in range(len(STAGES)):
+            wanted -= queues[0].lighten(stage, wanted, _size)
+            if wanted <= 0:
+                break
+        for queue in queues:  # what several hold is not gone before the last of them drops it
+            if wanted > 0 and budget.used + size > budget.limit:
+                queue.drop_oldest(wanted, "budget")
+        for queue in queues:
+            queue.weigh()
 
     def park(self, session: Session) -> None:
         """Keep a half-finished session until its other half comes, 30 seconds at most."""

@@ -79,8 +79,7 @@ class DeliveryQueue:
         self._flush_wanted = False
         self._settle_wanted = False
         self._closed = False
-        self._captured = 0
-        self._exported = 0
+        self._captured = self._exported = self._left_out = 0
         self._dropped: Counter[str] = Counter()
         self._lightened: Counter[str] = Counter()
         self._tries = Tries(self.name)
@@ -115,6 +114,11 @@ class DeliveryQueue:
             self._captured += 1
             self._dropped[reason] += 1
 
+    def leave_out(self) -> None:
+        """Count an exchange that the destination's policy leaves out."""
+        with self._condition:
+            self._left_out += 1
+
     def stats(self) -> DeliveryStats:
         """The counts as of now."""
         with self._condition:
@@ -124,6 +128,7 @@ class DeliveryQueue:
                 queued=len(self._items) + self._in_flight,
                 dropped=dict(self._dropped),
                 lightened=dict(self._lightened),
+                left_out=self._left_out,
                 failures=self._tries.failures,
                 failing=self._tries.failing,
             )

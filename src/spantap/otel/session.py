@@ -28,7 +28,7 @@ from spantap.otel.late import late_of
 from spantap.otel.live import full_attributes, plain_attributes, write_exception
 from spantap.otel.passage import PassageWithCurrent
 from spantap.otel.stand_in import stand_in
-from spantap.policy.decide import Drop, decide
+from spantap.policy.decide import NOT_SELECTED, Drop, decide
 from spantap.policy.rates import Known
 from spantap.policy.redact import Tally
 
@@ -285,26 +285,28 @@ class Session(PassageWithCurrent):
     def _dropped(self) -> Drop | None:
         """Why nothing is kept; None when everything that is needed to make the exchange is there."""
         seen, current = self.seen, self._current
-        if not self.captured:
-            self._completed()
-            return Drop("not_selected")
-        drop = decide(
-            sampled=self.context.trace_flags.sampled,
-            unsampled=self._tap.unsampled,
-            skipped=current.skipped,
-            kept=current.kept,
-        )
+        drop: Drop | None = NOT_SELECTED
+        if self.captured:
+            sampled, unsampled = self.context.trace_flags.sampled, self._tap.unsampled
+            drop = decide(sampled=sampled, unsampled=unsampled, skipped=current.skipped, kept=current.kept)
         drop = drop or self._sampled_out(Known.PLAIN)
-        if drop is not None and not self.span.is_recording():
+        if drop is not None and self._unheard():
             return drop
         self._completed()
         if drop is None and self._tap.selection.late and not self._tap.selection.keeps(seen):
-            drop = Drop("not_selected")
+            drop = NOT_SELECTED
         drop = drop or self._sampled_out(Known.DESCRIBED)
         if drop is None:
             seen.request_body = self.request.collected()
             seen.response_body = self.response.collected()
         return drop
+
+    def _unheard(self) -> bool:
+        """Whether nobody would see what is written on the span, now that no exchange comes of it."""
+        late = self._late
+        return not self.span.is_recording() or (
+            self.owned and late is not None and late.unseen and self._tap.processor.exchanges_only
+        )
 
     def _sampled_out(self, known: Known) -> Drop | None:
         """Why it is not kept, if sampling leaves it out and that much has to be known to say so."""
@@ -338,12 +340,12 @@ class Session(PassageWithCurrent):
 
     def _write_live(self, outcome: Outcome) -> None:
         span, seen = self.span, self.seen
-        if not span.is_recording():
+        if not span.is_recording() or (isinstance(outcome.exchange, Drop) and self._unheard()):
             return
         try:
             exchange = outcome.exchange
             if isinstance(exchange, Exchange) and self._enriches:
-                span.set_attributes(full_attributes(exchange, span))
+                span.set_attributes(full_attributes(exchange, span, self._tap.live_policy))
             elif not self._said_late(exchange):
                 span.set_attributes(plain_attributes(exchange, seen))
                 if self.owned and isinstance(exchange, Drop):

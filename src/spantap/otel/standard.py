@@ -16,6 +16,7 @@ import re2
 from spantap.model import Problem, did_you_mean
 from spantap.otel import exporters, otlp, sampler
 from spantap.otel.queue import Batching
+from spantap.policy.redact.user_rules import InvalidRulesError
 
 DELAY: Final = "OTEL_BSP_SCHEDULE_DELAY"
 BATCH: Final = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE"
@@ -99,6 +100,11 @@ def _sampler_problems(environ: Mapping[str, str]) -> list[Problem]:
     if name and name not in known and name.lower() not in sampler.STANDARD:
         remedy = f"no such sampler is installed; there are {', '.join(known)}{did_you_mean(name, known)}"
         found.append(Problem(sampler.VARIABLE, repr(name), remedy))
+    if share and name == sampler.OURS:
+        try:
+            sampler.make_sampler(share)
+        except InvalidRulesError as error:
+            found += [Problem(sampler.ARGUMENT, repr(text), remedy) for _, text, remedy in error.problems]
     if share and name.lower() in sampler.WITH_A_SHARE and not sampler.is_share(share):
         found.append(Problem(sampler.ARGUMENT, repr(share), "use a number from 0 to 1"))
     return found

@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
 from spantap.capture.limits import CaptureLimits
@@ -26,9 +27,11 @@ from spantap.model import Exchange, Observation
 from spantap.otel.attach import is_span_of
 from spantap.otel.budget import Budget
 from spantap.otel.current import CURRENT, NOBODY
+from spantap.otel.faas import is_frozen_between_requests
 from spantap.otel.finisher import Finisher
 from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
+from spantap.otel.inherited import OVERRULING, allowed
 from spantap.otel.instruments import Instruments
 from spantap.otel.passage import Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
@@ -36,6 +39,7 @@ from spantap.otel.session import Session
 from spantap.otel.start import Observe, StartAttributes
 from spantap.otel.tracing import Tracing, bind
 from spantap.policy.decide import Drop, Unsampled
+from spantap.policy.destination import DestinationPolicy
 from spantap.policy.identify import Identifier, IdentityOptions
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.sample import Judges
@@ -44,6 +48,9 @@ from spantap.policy.select import Selection
 # Where a context has its span: `set_span_in_context` takes three calls for one entry.
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 _SAMPLED: Final = TraceFlags.SAMPLED
+
+
+_LITTLE: Final = 0.25  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,10 @@ class TapOptions:
         data_key: the key of an answer that holds facts of the app's own, and is taken out of it.
         record_metrics: record the app's own numbers as OpenTelemetry metrics, too.
         hooks: what the app wants to be asked.
+        live_policy: what of an exchange may be written on a live span that others export.
+        faas_flush_timeout: seconds a request waits for delivery where the process is frozen after it.
         sampler: decides which exchanges are kept; None: all are.
+        trace_sampler: decides which traces are sampled, on a tracer provider of ours.
     """
 
     limits: CaptureLimits
@@ -75,7 +85,10 @@ class TapOptions:
     data_key: str | None = None
     record_metrics: bool = False
     hooks: Hooks = field(default_factory=Hooks)
+    live_policy: DestinationPolicy | None = None
+    faas_flush_timeout: float = 2.0
     sampler: Judges | None = None
+    trace_sampler: Sampler | None = None
 
 
 class Tap:
@@ -87,8 +100,9 @@ class Tap:
         selection: which requests are captured.
         identifier: finds who is behind a request.
         hidden_headers: lower-case names of response headers that are kept from the client.
-        data_attribute, data_key, hooks, sampler: see `TapOptions`.
+        data_attribute, data_key, hooks, live_policy, sampler: see `TapOptions`.
         instruments: what the app's own numbers are recorded with, too; None: nothing.
+        freezes: the process may be frozen when a request ends: its door calls `flush_before_freeze`.
         tracing: what we trace with; bound to the provider in force when first asked for.
     """
 
@@ -118,6 +132,7 @@ class Tap:
         self.data_key = options.data_key
         self.instruments = Instruments() if options.record_metrics else None
         self.hooks = options.hooks
+        self.live_policy = options.live_policy
         self.sampler = options.sampler
         self._session = HookedSession if options.hooks else Session
         self._options = options
@@ -128,7 +143,10 @@ class Tap:
         self._count_lock = threading.RLock()
         self._bind_lock = threading.RLock()
         self._gave_up = 0.0
+        self.freezes = False  # known with the provider
         processor.finish = self._finished
+        if allowed(self.live_policy) and not options.hooks.any_of(OVERRULING):
+            processor.identity = pipeline.clean_identity
         _taps.add(self)
 
     def enriches(self, span: Span, *, owned: bool) -> bool:
@@ -144,7 +162,8 @@ class Tap:
         with self._bind_lock:
             if self.bound:
                 return self.tracing
-            return self._bind(bind(self.processor, self._options.tracer_provider))
+            options = self._options
+            return self._bind(bind(self.processor, options.tracer_provider, options.trace_sampler))
 
     def adopt(self, provider: trace.TracerProvider, *, own: bool) -> None:
         """Bind to this provider now, unless a request was faster.
@@ -161,7 +180,12 @@ class Tap:
         if not tracing.own:
             tracing = replace(tracing, starter=None)  # its spans are for others as well
             self.processor.leave_spans_to_the_app()
+            if self._options.trace_sampler is not None:
+                logger.warning(
+                    "TRACE_SAMPLER has no effect: the tracer provider is the app's, and so its sampler"
+                )
         logger.debug("tracing with a provider of %s", "spantap's own" if tracing.own else "the app's")
+        self.freezes = self._options.faas_flush_timeout > 0 and is_frozen_between_requests(tracing.resource)
         self.tracing = tracing
         return tracing
 
@@ -314,6 +338,14 @@ class Tap:
         done = self.processor.flush(max(0.0, deadline - time.monotonic())) and finished
         self._gave_up = 0.0 if done else time.monotonic()
         return done
+
+    def flush_before_freeze(self) -> None:
+        """Send everything, within the bound; hardly waits for who did not take it just now. Never raises."""
+        try:
+            bound = self._options.faas_flush_timeout
+            self.flush(min(bound, _LITTLE) if self.gave_up_lately else bound)
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("flushing at the end of a request", error)
 
     def _finished(self, timeout: float) -> bool:
         """Wait for what is being finished: large bodies, hooks that are awaited."""

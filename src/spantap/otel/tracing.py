@@ -12,6 +12,7 @@ from typing import Any, Final
 from opentelemetry import propagate, trace
 from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import ProxyTracerProvider, Tracer
 
 from spantap.guard import logger
@@ -49,18 +50,25 @@ class Tracing:
     propagation_fields: frozenset[str]
 
 
-def bind(processor: SpanProcessor, provider: trace.TracerProvider | None = None) -> Tracing:
+def bind(
+    processor: SpanProcessor,
+    provider: trace.TracerProvider | None = None,
+    trace_sampler: Sampler | None = None,
+) -> Tracing:
     """Attach a processor to the tracer provider in force, setting one when there is none.
 
     Args:
         processor: gets every span from now on.
         provider: use this one instead of the global one.
+        trace_sampler: for a provider of ours, instead of the one the environment names.
     """
     found = provider if provider is not None else trace.get_tracer_provider()
     own = isinstance(found, ProxyTracerProvider)
     if own:
         ours = TracerProvider(
-            sampler=sampler.installed(), resource=_resource(), id_generator=PrivateRandomIds()
+            sampler=trace_sampler or sampler.installed(),
+            resource=_resource(),
+            id_generator=PrivateRandomIds(),
         )
         trace.set_tracer_provider(ours)
         found = trace.get_tracer_provider()

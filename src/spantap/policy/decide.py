@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 Unsampled = Literal["own", "all", "none"]
 
@@ -17,6 +17,9 @@ class Drop:
     """
 
     reason: str
+
+
+NOT_SELECTED: Final = Drop("not_selected")
 
 
 def decide(*, sampled: bool, unsampled: Unsampled, skipped: bool, kept: bool) -> Drop | None:

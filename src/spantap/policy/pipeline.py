@@ -115,6 +115,12 @@ class Pipeline:
             (value for _, value in self._redactor.header_pairs([("user-agent", agent)], Tally())), None
         )
 
+    def clean_identity(self, seen: Observation) -> Identity:
+        """Who it was, as far as is known by now, as it may stand on a span."""
+        tally = Tally()
+        identity = _identity(seen, functools.partial(self._name, tally=tally))
+        return _hashed(seen, identity, self._redactor, tally) if self._redactor.hashes else identity
+
     def prepare(self) -> None:
         """A request has begun: what takes its time, and is needed at its end, may begin now."""
         if self._redactor.hasher is not None:
