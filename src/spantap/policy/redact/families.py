@@ -35,7 +35,7 @@ WORDS: Final = (
     "sort-code", "signature", "sig", "hmac", "assertion", "session-key", "session-data", "session-cookie",
     "session-hash", "session-uuid", "user-session", "sess", "recovery-code", "backup-code", "auth-code",
     "access-code", "reset-code", "sms-code", "device-code", "mfa-code", "haslo", "losenord",
-    "heslo", "jelszo", "sifre", "mat-khau",
+    "oob-code", "saml-art", "heslo", "jelszo", "sifre", "mat-khau",
     "app-key", "application-key", "master-key", "client-key", "shared-key", "account-key", "storage-key",
     "session-key", "hmac-key", "aes-key", "rsa-key", "pgp-key", "gpg-key", "crypto-key", "cipher-key",
     "sign-key", "license-key", "licence-key", "service-key", "server-key", "webhook-key", "subscription-key",
@@ -64,7 +64,8 @@ ABOUT: Final = frozenset({
     "version", "usage", "used", "budget", "rate", "cost", "price", "duration", "timeout", "index", "age",
     "alg", "algorithm", "method", "methods", "field", "fields", "label", "placeholder", "name", "names",
     "brand", "network", "consent", "banner", "preferences", "provider", "providers", "title", "details",
-    "per", "second", "minute", "mode", "format", "scheme", "realm", "level", "domain", "path",
+    "per", "second", "seconds", "minute", "minutes", "hours", "days",
+    "mode", "format", "scheme", "realm", "level", "domain", "path",
     "ref", "refs", "check", "checks", "company", "error", "errors", "exception", "warning",
 })  # fmt: skip
 

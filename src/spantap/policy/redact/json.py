@@ -17,6 +17,7 @@ from spantap.policy.redact.beside import KEY_PARTS, NAMED, NAMING, PLACES, REFUS
 from spantap.policy.redact.columns import HEADINGS, Cell, below_columns, below_heading, has_columns
 from spantap.policy.redact.detectors import is_card
 from spantap.policy.redact.form import suspicious
+from spantap.policy.redact.outlines import is_message, is_operations, outline
 from spantap.policy.redact.patterns import encode
 from spantap.policy.redact.prefilter import NOTATION
 from spantap.policy.redact.ruled import Ruled
@@ -150,7 +151,7 @@ class _Walk:
             if not (verdict or (verdict is None and key in self._names)):
                 self._harmless.add(key)
             elif not (self._kept and (id(node), key) in self._kept):
-                node[key] = self._hidden("key", value)
+                node[key] = self._under(key, value)
         if not NAMED.isdisjoint(node):
             self._named(node)
             self._harmless -= NAMED  # so that we come here again
@@ -169,6 +170,23 @@ class _Walk:
             self._harmless.discard("variables")
         if self._values:
             self._spelt.update(node)
+
+    def _under(self, name: str, value: Any) -> Any:
+        """What stands under a sensitive name."""
+        kind = type(value)
+        if (kind is str or kind is list) and is_message(value):
+            return value
+        if kind is dict:
+            masked: list[Any] = []
+            schema = outline(name, value, masked)
+            if schema is not None and not masked:
+                return value
+            if schema is not None:
+                self._hidden("key", masked)
+                return schema
+            if is_operations(name, value):
+                return value
+        return self._hidden("key", value)
 
     def _pair(self, pair: list[Any]) -> None:
         """``[["Authorization", "..."], ...]``"""

@@ -135,4 +135,6 @@ def is_nothing(value: bytes) -> bool:
     """Whether a value is none, or masked."""
     if not value.replace(_MASK, b"").strip(b" \t\r\n\"'-"):
         return True  # a list of masked values
+    if value.strip() in (b"()", b"[]", b"{}"):
+        return True
     return value.strip().rstrip(PUNCTUATION).decode("utf-8", "replace") in _EMPTY

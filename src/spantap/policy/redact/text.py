@@ -41,6 +41,7 @@ _BARE = compile_bytes(
     rf"|[\"']({NAME})\\*[\"'](?:;s:[0-9]+:|\]=>\s+string\([0-9]+\)\s+)({QUOTES})"  # PHP
     rf"|({NAME})[ ]\.[ ]({QUOTES})"  # Lisp
     rf"|({NAME})\\*[\"'][ ](?:got|has)[ ]invalid[ ]value:?[ ]({QUOTES})"  # GraphQL
+    rf"|({NAME})[ ]+(?:eq|ne|like|LIKE)[ ]+({QUOTES})"  # OData, SQL
     rf"|\([bBuU]?[\"']({NAME})[\"'],[ ]*[bBuU]?({QUOTES})"
     rf"|(?i:name|key)[ ]*=[ ]*[\"']({NAME})[\"'][^<>\"']*[ ](?i:value)[ ]*=[ ]*({QUOTES})"
 )
@@ -157,7 +158,7 @@ def _pairs(data: bytes, places: Places, rules: Rules, hidden: bytes) -> Iterator
 def _bare(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
     done = 0
     for match in _BARE.finditer(data):
-        first = next(group for group in range(1, 17, 2) if match.start(group) >= 0)
+        first = next(group for group in range(1, 19, 2) if match.start(group) >= 0)
         value = match.start(first + 1)
         # Inside a value that is masked already; what begins there ends where it ends, or at a
         # quote further on that would be looked for again and again.
