@@ -84,8 +84,8 @@ foreign: $(VENV)/.dev $(FOREIGN)/.ready ## Starlette's and Flask's own tests, an
 services: ## PostgreSQL, MariaDB and Redis for the tests, until Ctrl-C; prints what to tell them
 	PYTHONPATH=tests $(PYTHON) -m services
 
-soak: $(VENV)/.dev ## random traffic for SECONDS (60), then the ledger
-	$(BIN)/python benchmarks/soak.py --seconds $(SECONDS)
+soak: $(VENV)/.dev ## random traffic, faults and kills for SECONDS (60), then the ledger
+	PYTHONPATH=tests $(BIN)/python benchmarks/soak.py --seconds $(SECONDS)
 
 $(VENV)/.fuzz: $(VENV)/.dev
 	$(BIN)/pip install --quiet --group fuzz

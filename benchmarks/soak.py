@@ -1,83 +1,70 @@
-"""Random traffic from several threads into destinations that fail at random; then the ledger.
+"""Random traffic into destinations that fail at random, from workers some of which are killed; the ledger.
 
-    python benchmarks/soak.py [--seconds 60] [--threads 8] [--seed 1]
+    python benchmarks/soak.py [--seconds 60] [--threads 4] [--seed 1]
 
-Exits with 1 when an answer was wrong, the ledger does not balance, or memory grew out of bounds.
+A worker lives some seconds: OTLP, HTTP, WebSocket, SQLite and (where it is installed) Redis at once, with
+random faults: away, slow, 4xx and 5xx, answers that get lost, locks, Redis killed and paused. Then the
+faults end, and it is asked to deliver the rest; what it says has to be what the destinations have. Every
+third one is killed instead: what it had in memory is lost with it, and nothing else may be wrong.
+
+Exits with 1 when an answer was wrong, a ledger does not balance, what arrived is not what it says, or
+memory grew out of bounds.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
+import contextlib
 import json
+import logging
+import os
 import random
-import resource
+import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import spantap
-from spantap.export.memory import MemorySink
-from spantap.export.sqlite import SQLiteSink
-from spantap.model import Exchange
+from soak_places import PREFIX, InRedis, Place, Posted, Stored, Streamed, Trouble
+
+from services.servers import Redis
+
+QUEUE_MIB = 8
+RSS_MIB = 100 + 8 * QUEUE_MIB  # the libraries of five destinations, and what is queued
+SHORT_LIFE = 6.0  # seconds
 
 
-class Flaky(MemorySink):
-    """Is slow, or refuses, now and then."""
+class Worker:
+    """A process that makes requests and captures them."""
 
-    name = "flaky"
+    def __init__(self, name: str, places: list[Place], threads: int, seed: int) -> None:
+        self.name = name
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
+        environ = {"OTEL_SERVICE_NAME": name, f"{PREFIX}QUEUE_MAX_BYTES": str(QUEUE_MIB * 1024 * 1024)}
+        for place in places:
+            environ |= place.environ(name)
+        script = Path(__file__).with_name("soak_worker.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), str(threads), str(seed)],
+            env={**kept, **environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
 
-    def __init__(self, chance: random.Random) -> None:
-        super().__init__(limit=10)
-        self._chance = chance
+    def kill(self) -> None:
+        """End it as an out-of-memory killer would."""
+        self._process.kill()
+        self._process.communicate()
 
-    def write(self, exchanges: Sequence[Exchange], /) -> None:
-        time.sleep(self._chance.expovariate(20))
-        if self._chance.random() < 0.2:
-            raise OSError("not today")
-        super().write(exchanges)
-
-
-def app(environ: dict[str, Any], start_response: Any) -> Any:
-    """Echoes, streams, fails, as the path says."""
-    body = environ["wsgi.input"].read()
-    if environ["PATH_INFO"].startswith("/fail"):
-        raise RuntimeError("as asked")
-    start_response("200 OK", [("Content-Type", "application/json")])
-    if environ["PATH_INFO"].startswith("/stream"):
-        return (body[at : at + 100] for at in range(0, len(body), 100))
-    return [body]
-
-
-def request(tapped: Any, chance: random.Random, wrong: list[str]) -> None:
-    path = chance.choice(["/echo", "/stream", "/fail"])
-    body = json.dumps({"password": "hunter2hunter2", "fill": "x" * chance.randrange(20_000)}).encode()
-    environ = {
-        "REQUEST_METHOD": "POST",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": "",
-        "SERVER_NAME": "soak",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-    }
-    try:
-        result = tapped(environ, lambda *args: None)
-        got = b"".join(result)
-        result.close()
-        if got != body:
-            wrong.append(f"{path}: {len(got)} bytes for {len(body)}")
-    except RuntimeError:
-        if path != "/fail":
-            wrong.append(f"{path}: raised")
+    def end(self) -> dict[str, Any] | None:
+        """Let it deliver, and tell its ledger; None when it broke."""
+        said, _ = self._process.communicate(timeout=200)
+        return None if self._process.returncode or not said else json.loads(said)
 
 
 def main() -> int:
@@ -85,48 +72,81 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--threads", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        store = SQLiteSink(Path(scratch) / "soak.db")
-        handle = spantap.configure(
-            destinations=[store, Flaky(random.Random(options.seed))], queue_max_bytes=8 * 1024 * 1024
-        )
-        tapped = spantap.instrument_app(app)
-        wrong: list[str] = []
-        made = [0] * options.threads
-        stop = time.monotonic() + options.seconds
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # our end of torn connections
+    chance = random.Random(options.seed)
+    mistakes: list[str] = []
+    given: Counter[str] = Counter()
+    stop = time.monotonic() + options.seconds
+    with contextlib.ExitStack() as running:
+        scratch = Path(running.enter_context(tempfile.TemporaryDirectory()))
+        places: list[Place] = [
+            running.enter_context(Posted("otlp")),
+            running.enter_context(Posted("http")),
+            running.enter_context(Streamed()),
+            Stored(scratch),
+        ]
+        if Redis.missing():
+            print("Redis is not installed: left out")
+        else:
+            places.append(running.enter_context(InRedis()))
+        number = 0
+        while time.monotonic() < stop:
+            number += 1
+            worker = Worker(f"worker-{number}", places, options.threads, options.seed + number)
+            trouble = Trouble(places, chance)
+            trouble.start()
+            longest = max(15.0, options.seconds / 5)
+            time.sleep(min(chance.uniform(SHORT_LIFE, longest), max(2.0, stop - time.monotonic())))
+            killed = number % 3 == 0
+            if killed:
+                worker.kill()
+            trouble.stop()
+            given += trouble.given
+            mistakes += told_of_killed(worker, places) if killed else told(worker, places)
+    print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(given.items())))
+    for mistake in mistakes:
+        print(f"WRONG: {mistake}")
+    print("the ledger does not balance" if mistakes else "the ledger balances")
+    return int(bool(mistakes))
 
-        def work(number: int) -> None:
-            chance = random.Random(options.seed * 1000 + number)
-            while time.monotonic() < stop:
-                request(tapped, chance, wrong)
-                made[number] += 1
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(options.threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        handle.flush(60)
-        return report(handle.stats(), sum(made), wrong)
+def told_of_killed(worker: Worker, places: list[Place]) -> list[str]:
+    has = {place.name: place.arrived(worker.name)[0] for place in places}
+    print(f"{worker.name}: killed; arrived:", ", ".join(f"{name} {count}" for name, count in has.items()))
+    return []
 
 
-def report(stats: spantap.Stats, made: int, wrong: list[str]) -> int:
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(f"{made} requests, {len(wrong)} wrong answers, peak RSS {rss} MiB")
-    print(f"captured {stats.captured}, not kept {dict(stats.not_kept)}, {stats.queued_bytes} bytes queued")
-    failed = bool(wrong) or stats.captured + sum(stats.not_kept.values()) != made
-    for name, each in stats.destinations.items():
-        balance = each.exported + each.queued + sum(each.dropped.values())
+def told(worker: Worker, places: list[Place]) -> list[str]:
+    """Print a ledger; what is wrong with it."""
+    ledger = worker.end()
+    if ledger is None:
+        return [f"{worker.name}: ended without a ledger"]
+    wrong = [f"{worker.name}: {each}" for each in ledger["wrong"]]
+    print(
+        f"{worker.name}: {ledger['made']} requests, median {ledger['p50_us']} us, "
+        f"p99 {ledger['p99_us']} us, peak RSS {ledger['rss_mib']} MiB"
+    )
+    if ledger["captured"] != ledger["made"]:
+        wrong.append(f"{worker.name}: {ledger['made']} made, {ledger['captured']} counted")
+    if ledger["rss_mib"] > RSS_MIB:
+        wrong.append(f"{worker.name}: {ledger['rss_mib']} MiB, bound is {RSS_MIB}")
+    for place in places:
+        each = ledger["destinations"][place.name]
+        arrived, again = place.arrived(worker.name)
         print(
-            f"{name}: captured {each.captured}, exported {each.exported}, "
-            f"queued {each.queued}, dropped {dict(each.dropped)}"
+            f"  {place.name:<10} captured {each['captured']}, exported {each['exported']}, "
+            f"queued {each['queued']}, dropped {each['dropped']}, lightened {each['lightened']}; "
+            f"arrived {arrived}, {again} again"
         )
-        failed |= balance != each.captured or each.captured != stats.captured
-    print("the ledger does not balance" if failed else "the ledger balances")
-    return int(failed)
+        # What was taken by an answer that got lost, and then given up here, arrived and counts as dropped.
+        if not each["exported"] <= arrived <= each["captured"] - each["queued"]:
+            wrong.append(f"{worker.name}: {place.name} has {arrived}")
+        if each["queued"] or each["captured"] != ledger["made"]:
+            wrong.append(f"{worker.name}: {place.name}: {each}")
+    return wrong
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ class Source:
     Attributes:
         shown: the URL without secrets.
         open: the way there is neither encrypted nor within this machine.
+        tells: headers of the user's go along.
     """
 
     def __init__(self, url: str, headers: Sequence[tuple[str, str]], largest: int) -> None:
@@ -50,6 +51,7 @@ class Source:
         """
         self.shown = Redactor().url(url, Tally())
         self.open = url.startswith("http:") and urlsplit(url).hostname not in _LOOPBACK
+        self.tells = bool(headers)
         self._url = url
         self._headers = dict(headers)
         self._largest = largest

@@ -72,8 +72,8 @@ class PolledSampler:
     def _poll(self, stop: threading.Event) -> None:
         etag, told, wait = None, False, _FIRST_WAIT
         spread = random.Random()  # noqa: S311 - no secret; the app's own numbers stay as they are
-        if self._source.open:
-            logger.warning("spantap fetches rates unencrypted, from %s; use https", self.shown)
+        if self._source.open and self._source.tells:
+            logger.warning("spantap sends CAPTURE_RATES_HEADERS unencrypted, to %s; use https", self.shown)
         while not stop.is_set():
             try:
                 answer = self._source.ask(etag)

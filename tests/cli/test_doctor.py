@@ -450,3 +450,26 @@ def test_what_sampling_left_out_is_counted(tmp_path: Path) -> None:
         handle.shutdown(30)
 
     assert "captured 1, 3 left out by sampling" in doctor(tmp_path)[1]
+
+
+def test_what_a_policy_left_out_is_counted(tmp_path: Path) -> None:
+    """Each destination tells what its policy left out, and that is no loss; settings show the policy."""
+    handle = spantap.configure(
+        sqlite_path=tmp_path / "spantap.db",
+        jsonl_path=tmp_path / "errors.jsonl",
+        tracer_provider=TracerProvider(shutdown_on_exit=False),
+        policies={"jsonl": {"on_status_codes": ["5xx"]}},
+    )
+    try:
+        for status in (200, 500, 200):
+            call(spantap.instrument_app(responding(b"{}", status=status)), scope("GET", "/a"))
+    finally:
+        handle.shutdown(30)
+
+    status, text, _ = doctor(
+        tmp_path, OTEL_PYTHON_SPANTAP_POLICIES="otlp: fields=-bodies; otlp: skip_on_exception"
+    )
+    assert status == 0
+    assert "1 of 1 taken, 0 queued; left out by its policy: 2" in text
+    assert "jsonl: on_status_codes=5xx  keyword" in text
+    assert "otlp: skip_on_exception; otlp: fields=-bodies  environment" in text

@@ -124,7 +124,7 @@ def test_a_record_is_cleaned_by_the_rules_of_today(tmp_path: Path) -> None:
 
     told = json.loads(done.stdout)
     for line in told["content"].splitlines():
-        assert json.loads(line)["request"]["body"]["content"] == '{"nick":"[REDACTED]"}'
+        assert json.loads(line)["request"]["body"]["content"] == '{"nick": "[REDACTED]"}'
     assert told["places"] == [{"where": "request body $.nick", "rule": "key", "count": 2}]
     assert told["redactions"] == {"key": 2}
 

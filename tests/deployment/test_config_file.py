@@ -98,7 +98,8 @@ def test_a_store_of_ours_in_the_file(installed: Path, extra: Extra, tmp_path: Pa
 def test_settings_of_ours_in_the_file(installed: Path, extra: Extra, tmp_path: Path) -> None:
     """The file may give them as options of the instrumentation."""
     options = (
-        "instrumentation/development: {python: {spantap: {sqlite_path: spantap.db, request_bodies: false}}}\n"
+        "instrumentation/development: {python: {spantap: {sqlite_path: spantap.db, request_bodies: false, "
+        "policies: {sqlite: {fields: ['-response_body']}}}}}\n"
     )
 
     run = run_with(
@@ -109,6 +110,7 @@ def test_settings_of_ours_in_the_file(installed: Path, extra: Extra, tmp_path: P
     assert len(run.stored) == len(run.answers), run.log
     run.assert_exported("response")
     assert {each.request.body.content for each in run.stored} == {None}
+    assert {each.response.body.content for each in run.stored} == {None}
 
 
 MISTAKES = {

@@ -21,6 +21,7 @@ import spantap
 from asgi_client import call, responding, scope
 from exchanges import START, exchange
 from services.servers import PASSWORD, Server
+from spantap.cli.doctor_findings import examine
 from spantap.codec.attributes import encode
 from spantap.export.outcome import RefusedError, TryLaterError
 from spantap.export.redis import RedisSink
@@ -271,6 +272,18 @@ def test_mistakes(given: dict[str, str], told: str) -> None:
         read(given, {})
     assert told in str(error.value)
     assert "s3" not in str(error.value)
+
+
+def test_what_doctor_says(own_redis: Server) -> None:
+    """Whether it answers, and where it is, without the password."""
+    environ = {"OTEL_PYTHON_SPANTAP_REDIS_URL": own_redis.url}
+    (well,) = examine(environ).destinations
+    own_redis.kill()
+    found = examine(environ)
+
+    assert (well.name, well.says) == ("redis", "answers")
+    assert [each.what for each in found.problems] == [f"redis {well.target}: Connection refused"]
+    assert PASSWORD not in repr(found)
 
 
 def test_in_somebody_elses_pipeline(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

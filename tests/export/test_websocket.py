@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import subprocess
@@ -229,6 +230,20 @@ def test_an_outage_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (stats.captured, stats.exported, stats.dropped) == (300, 300, {})
     assert budget.used == 0
     queue.shutdown(1)
+
+
+def test_the_library_says_nothing(receiver: WebSocketReceiver, caplog: pytest.LogCaptureFixture) -> None:
+    """Where the app logs everything, there is neither what was sent nor a traceback of a torn connection."""
+    caplog.set_level(logging.DEBUG)
+    receiver.breaks = [2]
+    sink = WebSocketSink(receiver.url)
+    with pytest.raises(TryLaterError):
+        sink.write(some(5))
+    assert sink.write(some(5)) == {}
+    sink.close()
+
+    said = {each.name for each in caplog.records if not each.name.startswith("websockets.server")}
+    assert not [name for name in said if "websockets" in name]
 
 
 def test_a_record_too_large_is_lightened() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from fastapi import FastAPI
 from flask import Flask, Response, abort, request
@@ -25,11 +26,14 @@ from starlette.routing import Route
 import spantap
 from over_the_wire import ask, served
 from policy_stores import DOORS, REQUESTS, stores
+from receivers.http import HTTPReceiver
 from receivers.otlp_http import OTLPReceiver, attributes
+from receivers.websocket import receiving
 from spantap import DestinationPolicy
 from spantap.export.jsonl import JSONLSink
 from spantap.export.memory import MemorySink
 from spantap.export.sqlite import SQLiteSink
+from spantap.export.websocket import WebSocketSink
 from spantap.model import Exchange
 from spantap.otel import exporters
 from spantap.otel.exporter import SinkExporter
@@ -347,6 +351,30 @@ def test_a_collector_gets_every_span_and_of_some_the_record(
     assert (boom.name, list(boom.events), boom.status.message) == ("GET /boom", [], "")
     assert [each.request.path for each in memory.read()] == ["/boom", "/hello"]
     assert memory.read()[1].request.body.content == "body"
+
+
+def test_collectors_of_records(monkeypatch: pytest.MonkeyPatch, played: Played) -> None:
+    """HTTP and WebSocket collectors get what their policies say, in records as the schema has them."""
+    with HTTPReceiver() as http, receiving() as websocket:
+        policy = DestinationPolicy(skip_on_exception=True, fields=["status"])
+        sink = WebSocketSink(websocket.url, policy=policy)
+        by_name = "http: only_on_exception\nhttp: fields=path,exception"
+        monkeypatch.setenv("OTEL_PYTHON_SPANTAP_POLICIES", by_name)
+        played.play(flask, "/hello", "/boom", destinations=[sink], http_endpoint=http.url)
+        assert played.left_out() == {"websocket": 1, "http": 1}
+
+        posted = [record for request in http.requests for record in json.loads(request.body)]
+        (streamed,) = websocket.messages
+
+    schema = json.loads((TESTS.parent / "docs" / "record.schema.json").read_text())
+    for record in (*posted, streamed):
+        jsonschema.validate(record, schema)
+    (boom,) = posted
+    assert boom["request"] == {"method": "", "scheme": "", "path": "/boom"}
+    assert boom["error"] == {"type": "ValueError", "message": "boom"}
+    assert "status" not in boom["response"]
+    assert streamed["request"]["path"] == ""
+    assert streamed["response"]["status"] == 200
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,10 @@ from flask import Flask
 from flask import Response as FlaskResponse
 from flask import request as flask_request
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import SpanKind
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -155,7 +158,7 @@ def failing_now_and_then(environ: Any, start_response: Any) -> Any:
     environ["wsgi.input"].read(7)
     failed = int(environ["PATH_INFO"][1:]) % 100 == 99
     start_response("500 Oh" if failed else "200 OK", [("Content-Type", "application/json")])
-    return [b'{"failed": true, "token": "s3cr3t"}' if failed else b'{"failed": false}']
+    return [b'{"failed":true,"token":"s3cr3t"}' if failed else b'{"failed": false}']
 
 
 @pytest.mark.parametrize("upstream", [None, "00"])
@@ -199,6 +202,42 @@ def test_one_in_a_hundred_and_every_error(upstream: str | None) -> None:
     assert handle.stats().not_kept == {"sampled_out": 10_000 - len(exchanges)}
 
 
+@pytest.mark.parametrize("unsampled", ["own", "none"])
+def test_weights_beside_a_head_that_samples(unsampled: str) -> None:
+    """Weights add up to what a place would have without a rate, also where the head has the same rate."""
+    memory, exporter = MemorySink(), InMemorySpanExporter()
+    provider = TracerProvider(
+        sampler=TraceIdRatioBased(0.1), id_generator=SeededIds(), shutdown_on_exit=False
+    )
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    handle = spantap.configure(
+        destinations=[memory],
+        tracer_provider=provider,
+        capture_sample_rate=0.1,
+        capture_unsampled=unsampled,
+    )
+    app = spantap.instrument_app(wsgi())
+
+    for _ in range(3000):
+        environ: dict[str, Any] = {"PATH_INFO": "/orders/7"}
+        setup_testing_defaults(environ)
+        body = app(environ, lambda *_: None)
+        list(body)
+        body.close()
+
+    assert handle.flush(60)
+    spans = exporter.get_finished_spans()
+    written = [dict(each.attributes or {}).get("spantap.weight") for each in spans]
+    stored = sum(each.weight for each in memory.read(limit=3000))
+    assert abs(len(spans) - 300) < 70
+    assert abs(sum(each for each in written if isinstance(each, float)) - len(spans)) < 210
+    if unsampled == "own":
+        assert abs(stored - 3000) < 660
+    else:
+        assert abs(stored - len(spans)) < 210
+        assert stored > 0
+
+
 def test_what_is_left_out_is_not_cleaned(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither redaction nor identity is paid for what sampling leaves out."""
     asked: list[Any] = []
@@ -228,7 +267,12 @@ async def slowly(exchange: spantap.RawExchange) -> str | None:
 @pytest.mark.parametrize("hook", [slowly, lambda exchange: exchange.request.headers.first("x-user")])
 @pytest.mark.parametrize(
     ("rates", "kept", "asked"),
-    [("user:42=1", True, True), ("user:7=1", False, True), ("path:/2=1", False, False)],
+    [
+        ("user:42=1", True, True),
+        ("user:7=1", False, True),
+        ("path:/2=1", False, False),
+        ("content-type:a/b=1", False, False),
+    ],
 )
 def test_hooks_are_asked_who_it_was_only_if_it_matters(
     hook: Any, rates: str, kept: bool, asked: bool

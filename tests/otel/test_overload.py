@@ -27,11 +27,11 @@ from spantap.export.memory import MemorySink
 
 class Slow(MemorySink):
     name = "slow"
-    batch_size, flush_interval = 20, None
+    batch_size, flush_interval = 10, None
     taken = 0
 
     def write(self, exchanges):
-        time.sleep(len(exchanges) * 0.01)
+        time.sleep(len(exchanges) * 0.03)
         self.taken += len(exchanges)
 
 

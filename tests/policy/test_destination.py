@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import spantap
@@ -178,6 +178,7 @@ def test_without_fields_nothing_is_copied() -> None:
     assert DestinationPolicy(on_status_codes=[404]).reduced(WHOLE) is WHOLE
 
 
+@settings(max_examples=40)
 @given(exchanges(), st.sets(st.sampled_from(FIELDS), min_size=1), st.booleans())
 def test_what_is_left_is_a_record(full: Exchange, names: set[str], all_but: bool) -> None:
     """Whatever is left out, the record can be written and read back, and nothing more leaves it then."""

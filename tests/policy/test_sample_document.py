@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from policy.test_rates import seen
 from policy.test_sample import HIGH, LOW, OUT, judged
-from spantap.policy.rates import parse_rates
+from spantap.policy.rates import Known, parse_rates
 from spantap.policy.sample import Always
 from spantap.policy.sample_document import InvalidDocumentError, SampleDocument
 
@@ -65,6 +66,17 @@ def by(document: Any) -> Any:
 def test_the_shape_of_moesif(facts: dict[str, Any], trace: int, came: Any) -> None:
     """Per cent, in Moesif's order; weights are exact; errors are kept as the settings say."""
     assert judged(by(MOESIF), trace, **facts) == came
+
+
+def test_an_address_is_known_last() -> None:
+    """Behind proxies the client's address is found out with who it was: till then nothing is decided."""
+    sampler, exchange = by(condition("request.ip_address", "^10[.]")), seen(client_address="127.0.0.1")
+    assert sampler.judge(exchange, LOW, kept=False, known=Known.PLAIN) is None
+    assert sampler.judge(exchange, LOW, kept=False, known=Known.DESCRIBED) is None
+    assert exchange.capture_reason is None
+
+    exchange.client_address = "10.0.0.1"
+    assert sampler.judge(exchange, LOW, kept=False, known=Known.IDENTIFIED) == OUT
 
 
 @pytest.mark.parametrize(

@@ -218,7 +218,9 @@ class PostgreSQL(Server):
         password.write_text(PASSWORD)
         password.chmod(0o644)
         with_password = (f"--username={USER}", f"--pwfile={password}", "--auth=scram-sha-256")
-        if not self._run("initdb", f"--pgdata={data}", *with_password, "--encoding=UTF8", "--no-sync"):
+        if not self._run(
+            "initdb", f"--pgdata={data}", *with_password, "--encoding=UTF8", "--locale=C", "--no-sync"
+        ):
             raise RuntimeError(f"initdb failed:\n{(self.folder / 'log').read_text()[-2000:]}")
 
     def arguments(self, data: Path) -> list[str]:

@@ -15,9 +15,14 @@ from opentelemetry.sdk.trace import TracerProvider
 
 import spantap
 from asgi_client import call, responding, scope
+from policy.test_rates import seen
 from receivers.rates import GOOD, RatesServer
 from spantap import configuration, polled_rates
 from spantap.export.memory import MemorySink
+from spantap.fetching import Source
+from spantap.policy.rates import Known
+from spantap.policy.sample import Always
+from spantap.policy.sample_document import SampleDocument
 from spantap.polled_rates import PolledSampler
 
 PATIENCE = 60  # seconds; far more than it takes
@@ -151,6 +156,22 @@ def test_nobody_there(caplog: pytest.LogCaptureFixture) -> None:
         eventually(lambda: caplog.records)
     assert "Connection refused" in str(shop.handle.stats().rates)
     shop.handle.shutdown(1)
+
+
+@pytest.mark.parametrize(("headers", "told"), [([("x-key", "t0ken")], 1), ([], 0)])
+def test_headers_that_go_unencrypted(caplog: pytest.LogCaptureFixture, headers: Any, told: int) -> None:
+    """Rates are no secret, headers may be: it is said that they leave the machine unencrypted."""
+    source = Source("http://0.0.0.0:1/", headers, 100)
+    sampler = PolledSampler(SampleDocument(1.0, (), Always()), source, 60)
+    with caplog.at_level(logging.WARNING, "spantap"):
+        for known in Known:
+            sampler.judge(seen(), 1, kept=False, known=known)
+        eventually(lambda: sampler.failing)
+    sampler.stop()
+
+    lines = [each.getMessage() for each in caplog.records if "unencrypted" in each.getMessage()]
+    assert len(lines) == told
+    assert "t0ken" not in str(lines)
 
 
 def test_it_is_told_in_the_store(server: RatesServer, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ The protocol itself is the work of `websockets` (the extra ``websocket``).
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 import time
@@ -38,6 +39,9 @@ _MOST_SAID: Final = 64 * 1024  # bytes of a message from the collector
 _MOST_UNREAD: Final = 1024  # messages from the collector, until it is not read any more
 _PING_SECONDS: Final = 20.0
 _CLOSE_SECONDS: Final = 1.0
+# The library's own words: tracebacks of connections that broke, and, where all is logged, what was sent.
+_UNHEARD: Final = logging.getLogger("spantap.websockets")
+_UNHEARD.setLevel(logging.CRITICAL + 1)
 _TOO_LARGE, _ILL_FORMED, _FINAL = 1009, 1007, (1003, 1008)  # RFC 6455, section 7.4.1
 
 
@@ -224,6 +228,7 @@ class WebSocketSink:
                 close_timeout=_CLOSE_SECONDS,
                 max_size=_MOST_SAID,
                 max_queue=_MOST_UNREAD,
+                logger=_UNHEARD,
             ).__enter__()
         except InvalidStatus as error:
             raise refusal(error.response.status_code, error.response.headers.get("Retry-After")) from None

@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import Span
 
 from spantap.codec import names
 from spantap.model import Identity, Observation
-from spantap.otel.current import CURRENT
+from spantap.otel.current import CURRENT, NOBODY
 from spantap.policy.destination import DestinationPolicy
 
 # Hooks that change who it was, at the end.
@@ -42,6 +42,8 @@ def inherit(span: Span, clean: Callable[[Observation], Identity]) -> None:
         clean: makes the identity as it may be shown.
     """
     current = CURRENT.get()
+    if current is NOBODY:
+        return
     seen = current.seen
     if seen is None or current.skipped or span.parent is None:
         return

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _PARKED_SECONDS: Final = 30.0
 _MOST_PARKED: Final = 1000
-_ATTEMPTS: Final = 3  # other threads may take what was freed
+_ATTEMPTS: Final = 8  # other threads may take what was freed
 _SETTLE_SECONDS: Final = 0.5
 _SPAN_BYTES: Final = 512  # a span without attributes, about
 _ITEM_BYTES: Final = 32  # an attribute, event or link without its value
@@ -230,13 +230,13 @@ class CaptureProcessor(SpanProcessor):
         if size > budget.limit:
             return False
         with self._lock:
-            for _ in range(_ATTEMPTS):
+            for attempt in range(_ATTEMPTS):
                 if budget.charge(size):
                     return True
-                self._free(size)
+                self._free(size, everywhere=attempt == _ATTEMPTS - 1)
             return budget.charge(size)
 
-    def _free(self, size: int) -> None:
+    def _free(self, size: int, *, everywhere: bool) -> None:
         budget = self._budget
         wanted = max(size, budget.limit // 256)  # some more: not again for each span
         queues = sorted(self.queues, key=_waiting_bytes, reverse=True)
@@ -244,7 +244,9 @@ class CaptureProcessor(SpanProcessor):
             wanted -= queues[0].lighten(stage, wanted, _size)
             if wanted <= 0:
                 break
-        for queue in queues:  # what several hold is not gone before the last of them drops it
+        # What several hold is not gone before the last of them drops it: the fullest now, the next one with
+        # the next attempt.
+        for queue in queues if everywhere else queues[:1]:
             if wanted > 0 and budget.used + size > budget.limit:
                 queue.drop_oldest(wanted, "budget")
         for queue in queues:

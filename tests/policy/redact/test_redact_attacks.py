@@ -47,7 +47,7 @@ def test_words_of_schemas_are_no_secrets() -> None:
     clean = REDACTOR.body(text, JSON, tally)
 
     assert clean is not None
-    assert REDACTOR.echoes(clean, tally) == '{"password":"[REDACTED]","name":{"type":"string"}}'
+    assert REDACTOR.echoes(clean, tally) == '{"password": "[REDACTED]", "name": {"type": "string"}}'
 
 
 def test_what_refers_to_a_secret_stays() -> None:

@@ -25,14 +25,20 @@ def clean(text: str, kind: str) -> str:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        (f'data: {{"password":\n: keep\ndata: "{C}"}}\n\n', f'data: {{"password":"{M}"}}\n: keep\n\n'),
-        (f'data: {{"password":\nid: 7\ndata: "{C}"}}\n\n', f'data: {{"password":"{M}"}}\nid: 7\n\n'),
-        (f'\ufeffdata: {{"pin":\ndata: "{C}"}}\n\n', f'\ufeffdata: {{"pin":"{M}"}}\n\n'),
-        (f'data: {{"pin":\r: x\rdata: "{C}"}}\r\rdata: 1\r\r', f'data: {{"pin":"{M}"}}\r: x\r\rdata: 1\r\r'),
+        (
+            f'data: {{"password":\n: keep\ndata: "{C}"}}\n\n',
+            f'data: {{"password":\ndata: "{M}"}}\n: keep\n\n',
+        ),
+        (f'data: {{"password":\nid: 7\ndata: "{C}"}}\n\n', f'data: {{"password":\ndata: "{M}"}}\nid: 7\n\n'),
+        (f'\ufeffdata: {{"pin":\ndata: "{C}"}}\n\n', f'\ufeffdata: {{"pin":\ndata: "{M}"}}\n\n'),
+        (
+            f'data: {{"pin":\r: x\rdata: "{C}"}}\r\rdata: 1\r\r',
+            f'data: {{"pin":\rdata: "{M}"}}\r: x\r\rdata: 1\r\r',
+        ),
         (f'data: {{"n":"pin",\ndata\ndata: "v":"{C}"}}\n\n', f'data: {{"n":"pin","v":"{M}"}}\n\n'),
-        (f'data: {{"pin":\nevent: x\ndata: "{C}"}}', f'data: {{"pin":"{M}"}}\nevent: x\n'),
-        (f'{{\n "pin":\n "{C}"\n}}', f'{{"pin":"{M}"}}'),
-        (f'event: x\n{{\n "pin":\n "{C}"\n}}\n\n', f'event: x\n{{"pin":"{M}"}}\n\n'),
+        (f'data: {{"pin":\nevent: x\ndata: "{C}"}}', f'data: {{"pin":\ndata: "{M}"}}\nevent: x\n'),
+        (f'{{\n "pin":\n "{C}"\n}}', f'{{\n "pin":\n "{M}"\n}}'),
+        (f'event: x\n{{\n "pin":\n "{C}"\n}}\n\n', f'event: x\n{{\n "pin":\n "{M}"\n}}\n\n'),
         ("data: a\n: b\ndata: c\n\n", "data: a\n: b\ndata: c\n\n"),
     ],
 )

@@ -136,3 +136,12 @@ def test_any_bytes_are_searched_without_error(data: bytes) -> None:
     """No input raises, and what is found was suspected."""
     if find(data):
         assert value_in(data)
+
+
+def test_a_private_key_is_one_place_up_to_its_last_line() -> None:
+    """What is passed over does not begin inside of a key; without an end it goes on to that of the text."""
+    prefilter = Prefilter()
+    key = b"-----BEGIN RSA PRIVATE KEY-----\nMI token AKIAABCDEFGHIJKLMNOP\n-----END RSA PRIVATE KEY-----"
+    assert prefilter.places(b"a " + key + b" b token") == [(2, 2 + len(key)), (len(key) + 5, len(key) + 10)]
+    assert prefilter.places(b"a " + key[:-9] + b" b") == [(2, 2 + len(key) - 9 + 2)]
+    assert prefilter.touched(b"a " + key)[0] == (2, 2 + key.index(b"KEY") + 3)

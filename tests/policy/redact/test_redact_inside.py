@@ -70,7 +70,7 @@ def test_what_holds_no_secret_is_shown(text: str) -> None:
 def test_markup_with_entities_of_its_own_is_masked() -> None:
     """As a body it would be withheld."""
     body = json.dumps({"a": f'<!DOCTYPE a [<!ENTITY p "{C}">]><password>&p;</password>'})
-    assert REDACTOR.body(body, "application/json", Tally()) == json.dumps({"a": M}, separators=(",", ":"))
+    assert REDACTOR.body(body, "application/json", Tally()) == json.dumps({"a": M})
 
 
 WRAPPED = base64.b64encode(json.dumps({"name": "password", "value": C}).encode()).decode()

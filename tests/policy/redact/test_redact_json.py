@@ -44,6 +44,9 @@ def clean(text: str) -> str | None:
         ('{"m":"failed with password=hunter2 today"}', {"m": f"failed with password={MASK} today"}),
         (r'{"pass\u0077ord":"hunter2"}', {"password": MASK}),
         (r'{"log":"a\npin=1234"}', {"log": f"a\npin={MASK}"}),
+        (r'{"log":"Bearer\tabcdefghij0123456789"}', {"log": f"Bearer\t{MASK}"}),
+        (r'{"api\nkey":"hunter2"}', {"api\nkey": MASK}),
+        ('{"n":180012345670001}', {"n": MASK}),
     ],
 )
 def test_what_is_masked(text: str, wanted: Any) -> None:

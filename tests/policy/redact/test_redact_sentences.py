@@ -72,6 +72,7 @@ def test_what_a_sentence_tells_goes(told: str) -> None:
         "Your zip code is on the label",
         "the error code is 12345",
         "password documentation 2026-11-21",
+        "password documentation2",
         "Sessions\nMonday2\n".replace("2", ""),
     ],
 )

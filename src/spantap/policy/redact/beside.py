@@ -49,3 +49,6 @@ PLACES: Final = ("loc", "path")
 REFUSED: Final = frozenset({"input", "ctx", "received"})
 # Private members of a key: RFC 7518, 6.2 to 6.4.
 KEY_PARTS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+LATER: Final = NAMED | REFUSED  # values whose name may come after them
+NAMERS: Final = frozenset(NAMING) - NOT_ALONE
+LONGEST: Final = 512  # characters of a value whose name may come later

@@ -83,6 +83,8 @@ OPTIONAL: Final = {
 _AUTH: Final = rf"{WORD_START}(?i:bearer|basic)(?:[ \t+]|%20)+([A-Za-z0-9._~+/=|:-]{{8,}})"
 _GAP: Final = r"(?:[ -]|\xc2\xa0|\xe2\x80[\x80-\x8b\x90-\x95\xaf])"  # spaces and dashes of any width
 _DIGITS: Final = rf"[0-9](?:{_GAP}{{0,3}}[0-9]){{12,}}"
+_APART_DIGIT: Final = rf"{_GAP}{{0,3}}[0-9]"
+_OLD_JCB: Final = "".join(rf"{_GAP}{{0,3}}{digit}" for digit in "800")
 
 # Length of an IBAN by country (ISO 13616 registry).
 _IBAN_LENGTH: Final = {
@@ -99,13 +101,15 @@ _IBAN_LENGTH: Final = {
 }  # fmt: skip
 _IBAN: Final = rf"{WORD_START}((?:{'|'.join(sorted(_IBAN_LENGTH))})[0-9]{{2}}(?:[ -]?[A-Z0-9]){{11}})"
 
-# For the prefilter: every value found below contains a match of this.
+# For the prefilter: every value found below contains a match of this. Of a private key it is the first line:
+# with any text behind it, RE2 would look for where each match begins in all that stands before.
 HINT: Final = "|".join(
     [
-        *(f"(?:{pattern})" for _, pattern in _SHAPES),
+        f"-----BEGIN {_PEM_LABEL}",
+        *(f"(?:{pattern})" for rule, pattern in _SHAPES if rule != "private_key"),
         f"{_APART}(?:{'|'.join(pattern for _, pattern in _BOUNDED)})",
-        _AUTH.replace("{8,}", "{8}"),
-        rf"(?:^|[^0-9.]|[^0-9]\.)[2-9](?:{_GAP}{{0,3}}[0-9]){{12}}",
+        _AUTH.replace("{8,}", "{8}").replace("%20", r"%20|\\+t"),  # a tab as JSON writes it
+        rf"(?:^|[^0-9.]|[^0-9]\.)(?:[2-9](?:{_APART_DIGIT}){{12}}|1{_OLD_JCB}(?:{_APART_DIGIT}){{11}})",
         _IBAN,
         r":(?:\\*/){2}[^\s\"'<>]*@",  # user:password@ in a URL: masked by `text` and `url`
         r"[?&#]code=",  # of OAuth, if the names beside it say so
@@ -116,11 +120,26 @@ HINT: Final = "|".join(
 
 RULES: Final = frozenset({*(rule for rule, _ in _SHAPES), "bearer", "card", "iban"})  # all there are
 
-_TOKENS = compile_bytes("|".join(f"({pattern})" for _, pattern in _SHAPES))
+_TOKENS = compile_bytes("|".join(f"(?:{pattern})" for _, pattern in _SHAPES), groups=False)
+_WHICH = compile_bytes("|".join(f"({pattern})" for _, pattern in _SHAPES))
 _APART_TOKENS = compile_bytes(_APART + "(?:" + "|".join(f"({pattern})" for _, pattern in _BOUNDED) + ")")
 _BEARER = compile_bytes(_AUTH)
-_DIGIT_RUN = compile_bytes(_DIGITS)
+# All but cards: most texts have none of them.
+_OTHERS = compile_bytes(
+    "|".join(
+        [
+            *(f"(?:{pattern})" for _, pattern in _SHAPES),
+            f"{_APART}(?:{'|'.join(pattern for _, pattern in _BOUNDED)})",
+            _AUTH,
+            _IBAN,
+        ]
+    ),
+    groups=False,
+)
+_DIGIT_RUN = compile_bytes(_DIGITS, groups=False)
 _IBAN_START = compile_bytes(_IBAN)
+_PEM_HEAD: Final = b"PRIVATE KEY"
+_PEM_END = re.compile(rf"-----END {_PEM_LABEL}[A-Z ]{{0,16}}-----".encode())
 _GROUP = re.compile(rb"[0-9]+")
 # Length of a card number -> how it may begin: of fewer digits, more other numbers would be taken for one.
 _ISSUERS: Final = {
@@ -132,6 +151,7 @@ _ISSUERS: Final = {
     18: ("5", "6"),
     19: ("220", "4", "5", "6"),
 }
+LEAST_CARD: Final = 10**12
 _DOUBLED = str.maketrans("0123456789", "0246813579")
 
 
@@ -142,12 +162,15 @@ def find(data: bytes, optional: Iterable[tuple[str, Pattern]] = ()) -> list[Foun
         data: the text.
         optional: rules and patterns of `OPTIONAL` that are wanted, too.
     """
-    more = [
-        Found(match.start(), match.end(), rule) for rule, each in optional for match in each.finditer(data)
-    ]
-    found = sorted(
-        [*_tokens(data), *_apart_tokens(data), *_bearers(data), *_cards(data), *_ibans(data), *more]
-    )
+    found: list[Found] = []
+    if _OTHERS.found(data):
+        found += [*_tokens(data), *_apart_tokens(data), *_bearers(data), *_ibans(data)]
+    found += _cards(data)
+    for rule, pattern in optional:
+        found += [Found(start, end, rule) for start, end in pattern.places(data)]
+    if len(found) < 2:
+        return found
+    found.sort()
     apart: list[Found] = []
     for each in found:
         if not apart or each.start >= apart[-1].end:
@@ -157,12 +180,38 @@ def find(data: bytes, optional: Iterable[tuple[str, Pattern]] = ()) -> list[Foun
     return apart
 
 
+def with_keys(places: list[tuple[int, int]], data: bytes) -> list[tuple[int, int]]:
+    """The places of `HINT` and more, those that end with a private key's first line up to its last."""
+    found: list[tuple[int, int]] = []
+    done = 0
+    for start, end in places:
+        if end <= done:
+            continue
+        if data[end - len(_PEM_HEAD) : end] == _PEM_HEAD:
+            last = _PEM_END.search(data, end)
+            end = len(data) if last is None else last.end()
+        found.append((max(start, done), end))
+        done = end
+    return found
+
+
 def is_card(digits: str) -> bool:
     """Whether digits are a payment card number: a length and beginning issuers use, and Luhn."""
     if not 13 <= len(digits) <= 19 or not digits.startswith(_ISSUERS[len(digits)]):
         return False
-    total = sum(map(int, digits[-1::-2])) + sum(map(int, digits[-2::-2].translate(_DOUBLED)))
-    return total % 10 == 0
+    total = sum(digits[-1::-2].encode()) + sum(digits[-2::-2].translate(_DOUBLED).encode())
+    return (total - 48 * len(digits)) % 10 == 0
+
+
+def card_number(value: object) -> int | None:
+    """The payment card number that a number of a JSON document is, or None."""
+    if type(value) is float and LEAST_CARD <= value < 1e19 and value.is_integer():
+        number = int(value)
+    elif type(value) is int and LEAST_CARD <= value < 10**19:
+        number = value
+    else:
+        return None
+    return number if is_card(str(number)) else None
 
 
 def is_ssn(text: str) -> bool:
@@ -179,10 +228,11 @@ def is_iban(text: str) -> bool:
 
 
 def _tokens(data: bytes) -> Iterator[Found]:
-    for match in _TOKENS.finditer(data):
+    for start, end in _TOKENS.places(data):
+        match = _WHICH.search(data[start:end])
         for index, (rule, _) in enumerate(_SHAPES, 1):
-            if match.start(index) >= 0:
-                yield Found(match.start(), match.end(), rule)
+            if match is not None and match.start(index) >= 0:
+                yield Found(start, end, rule)
                 break
 
 
@@ -222,9 +272,8 @@ def _opaque(value: bytes) -> bool:
 
 
 def _cards(data: bytes) -> Iterator[Found]:
-    for run in _DIGIT_RUN.finditer(data):
-        start = run.start()
-        groups = [(m.start(), m.end()) for m in _GROUP.finditer(data, start, run.end())]
+    for start, run_end in _DIGIT_RUN.places(data):
+        groups = [match.span() for match in _GROUP.finditer(data, start, run_end)]
         before = data[max(0, start - 2) : start]
         if before[-1:] == b"." and before[:1].isdigit():
             groups = groups[1:]  # the digits of a fraction
@@ -250,9 +299,9 @@ def _card_from(data: bytes, groups: list[tuple[int, int]], first: int) -> int | 
         digits += data[start:end].decode()
         if len(digits) > 19:
             break
-        phone = len(digits) <= 15 and data[max(0, groups[first][0] - 1) : groups[first][0]] == b"+"
-        if is_card(digits) and not phone:
-            best = index
+        if len(digits) >= 13 and is_card(digits):
+            phone = len(digits) <= 15 and data[max(0, groups[first][0] - 1) : groups[first][0]] == b"+"
+            best = best if phone else index
         if end - start < 3:
             break
     return best

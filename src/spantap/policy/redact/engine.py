@@ -29,7 +29,7 @@ from spantap.policy.redact.wrapped import unwrapped
 from spantap.policy.withheld import Withheld
 
 _FORM: Final = "application/x-www-form-urlencoded"
-_BRACKETS: Final = {"{": "}", "[": "]"}
+_BRACKETS: Final = ("{", "[")
 
 
 class Redactor:
@@ -188,14 +188,13 @@ class Redactor:
     def _open_body(self, text: str, kind: str, tally: Tally, *, cut: bool) -> str | None:
         # Parsing costs more than looking, so JSON without anything to mask is not parsed to
         # learn whether it is well-formed; that one is cut off is seen by its ends.
-        if (
-            not cut
-            and kind.endswith(("/json", "+json"))
-            and _closed(text)
-            and not self._prefilter.anything_spelt(encode(text))
-            and not ("%" in text and looks_sensitive(text, self._rules))
-        ):
-            return text
+        if not cut and kind.endswith(("/json", "+json")) and _closed(text):
+            places = self._prefilter.touched(encode(text))
+            if not places and not ("%" in text and looks_sensitive(text, self._rules)):
+                return text
+            clean = clean_json(text, self._rules, tally, places=places)
+            if clean is not None:
+                return clean
         return clean_body(text, kind, self._rules, tally, cut=cut)
 
     @property
@@ -290,4 +289,4 @@ class Redactor:
 
 def _closed(text: str) -> bool:
     text = text.strip(" \t\r\n")
-    return text[-1:] == _BRACKETS.get(text[:1], "") and len(text) > 1
+    return (text[-1:] == "}" and text[0] == "{") or (text[-1:] == "]" and text[0] == "[")

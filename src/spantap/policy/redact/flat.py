@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from spantap.policy.redact.partial import LATER, NAMERS
+from spantap.policy.redact.beside import LATER, NAMERS
 from spantap.policy.redact.rules import Rules
 
 _BETWEEN: Final = rb"[^{}\[\]\"'`/#\\]*"  # no strings, brackets, comments

@@ -25,6 +25,7 @@ _MARKS: Final = ":=\uff1a\uff1d \t\r\n\"'`"  # around a name
 _OPAQUE = re.compile(r"[\w!-/:-@\[-`{-~]{4,128}")  # one word
 _LONGEST: Final = 64
 _MOST_WORDS: Final = 4
+_LONG_WORD: Final = 16
 # Where a value is written into, and what is not typed there.
 _WRITTEN: Final = frozenset({"input", "textarea", "output"})
 _CHOSEN: Final = frozenset({"checkbox", "radio", "submit", "button", "reset", "image"})
@@ -128,7 +129,7 @@ class Page:
         if _OPAQUE.fullmatch(text) is None or text in self._names:
             return False
         plain = text.islower() or text.istitle() or text.isupper()
-        return not plain or any(each.isdecimal() for each in text)
+        return not plain or len(text) >= _LONG_WORD or any(each.isdecimal() for each in text)
 
     def before(self, text: str) -> str:
         """What was said on this line before a text, if it may name what the text begins with."""

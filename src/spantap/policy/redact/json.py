@@ -15,8 +15,9 @@ import orjson
 
 from spantap.policy.redact.beside import KEY_PARTS, NAMED, NAMING, PLACES, REFUSED
 from spantap.policy.redact.columns import HEADINGS, Cell, below_columns, below_heading, has_columns
-from spantap.policy.redact.detectors import is_card
+from spantap.policy.redact.detectors import LEAST_CARD, card_number
 from spantap.policy.redact.form import suspicious
+from spantap.policy.redact.in_place import Places, clean_in_place
 from spantap.policy.redact.outlines import is_message, is_operations, outline
 from spantap.policy.redact.patterns import encode
 from spantap.policy.redact.prefilter import NOTATION
@@ -26,13 +27,19 @@ from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 
 _DEEPEST: Final = 100  # levels of nesting; below, everything is masked unread
-_LEAST_CARD: Final = 10**12
 _ARGUMENT = re.compile(r"\b(\w{1,128})\s{0,16}:\s{0,16}\$(\w{1,128})")  # of GraphQL
 _NOTHING_KEPT: Final[Kept] = set()
 
 
 def clean_json(
-    text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK, ruled: Ruled | None = None
+    text: str,
+    rules: Rules,
+    tally: Tally,
+    depth: int = 0,
+    mask: str = MASK,
+    ruled: Ruled | None = None,
+    *,
+    places: Places | None = None,
 ) -> str | None:
     """Redacted JSON text, or None when it is not JSON, or nothing of it is left.
 
@@ -43,12 +50,31 @@ def clean_json(
         depth: how deep inside other values we are.
         mask: what to put in place of a value.
         ruled: the user's rules.
+        places: where something could be, if that is known.
     """
+    if ruled is None:
+        try:
+            orjson.loads(text)
+        except (
+            orjson.JSONDecodeError,
+            UnicodeEncodeError,
+        ):  # the latter for a lone surrogate in the text itself
+            return None
+        data = encode(text)
+        places = rules.prefilter.touched(data) if places is None else places
+        clean = clean_in_place(text, data, places, rules, tally, depth, mask)
+        if clean is not None:
+            return clean
+    return clean_walking(text, rules, tally, depth, mask, ruled)
+
+
+def clean_walking(
+    text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str = MASK, ruled: Ruled | None = None
+) -> str | None:
+    """The same with everything looked at: for what `clean_in_place` leaves to it."""
     try:
         parsed = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    except UnicodeEncodeError:  # a lone surrogate in the text itself
+    except (orjson.JSONDecodeError, UnicodeEncodeError):
         return None
     root = [parsed]
     placed = None
@@ -131,7 +157,7 @@ class _Walk:
                         self._pair(value)
                     below.append(value)
                 elif kind is int or kind is float:
-                    large = large or value >= _LEAST_CARD
+                    large = large or value >= LEAST_CARD
             if large and self._values:
                 self._numbers(node)
         return below
@@ -296,13 +322,8 @@ class _Walk:
             node[key] = self._number(value)
 
     def _number(self, value: Any) -> Any:
-        if type(value) is float and _LEAST_CARD <= value < 1e19 and value.is_integer():
-            number = int(value)
-        elif type(value) is int and _LEAST_CARD <= value < 10**19:
-            number = value
-        else:
-            return value
-        return self._hidden("card", number) if is_card(str(number)) else value
+        number = card_number(value)
+        return value if number is None else self._hidden("card", number)
 
 
 def _says_it_all(text: str, parsed: Any) -> bool:

@@ -12,10 +12,9 @@ from typing import Final
 
 import orjson
 
-from spantap.policy.redact.beside import NAMED, NAMING, REFUSED
+from spantap.policy.redact.beside import LATER, LONGEST, NAMED, NAMERS, NAMING, REFUSED
 from spantap.policy.redact.flat import DEEP, Passed
 from spantap.policy.redact.form import looks_sensitive
-from spantap.policy.redact.partial import LATER, LONGEST, NAMERS
 from spantap.policy.redact.patterns import decode, encode
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from html import escape, unescape
 from typing import Final
 
-from spantap.policy.redact.beside import NAMED, NAMING, NOT_ALONE
+from spantap.policy.redact.beside import LONGEST, NAMED, NAMING, NOT_ALONE
 from spantap.policy.redact.cut import without_tail
 from spantap.policy.redact.html import Page
-from spantap.policy.redact.partial import LONGEST
 from spantap.policy.redact.patterns import compile_bytes, encode
 from spantap.policy.redact.plain import clean_plain
 from spantap.policy.redact.prefilter import NOTATION

@@ -68,7 +68,7 @@ def pairs(data: bytes, places: Places) -> Iterator[Pair]:
         places: where something is that could be a sensitive name, or touches one.
     """
     if b"%" in data or not data.isascii():
-        places = sorted([*places, *((match.start(), match.end()) for match in _ODD.finditer(data))])
+        places = sorted([*places, *_ODD.places(data)])
     tried = 0  # what stands before was looked at
     for start, end in places:
         for word in _WORD.finditer(data, max(start, tried), min(end + 1, len(data))):

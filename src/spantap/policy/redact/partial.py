@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from spantap.policy.redact.beside import NAMED, NAMING, NOT_ALONE, REFUSED
+from spantap.policy.redact.beside import LATER, LONGEST, NAMERS
 from spantap.policy.redact.cut import without_tail
 from spantap.policy.redact.json import clean_json
 from spantap.policy.redact.ruled import Ruled
@@ -22,9 +22,6 @@ from spantap.policy.redact.tally import MASK, Tally
 _STRUCTURE = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
 _LITERAL: Final = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+-."
 _CLOSING: Final = {"{": "}", "[": "]"}
-LATER: Final = NAMED | REFUSED  # values whose name may come after them
-NAMERS: Final = frozenset(NAMING) - NOT_ALONE  # those two stand beside a name as well
-LONGEST: Final = 512  # characters of a value whose name may come later
 
 CleanText = Callable[[str], str]
 

@@ -8,15 +8,17 @@ is seen here, and much that turns out harmless. A no is final and ends the work.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 from unicodedata import normalize
 
 from spantap.policy.redact import families
-from spantap.policy.redact.detectors import HINT, OPTIONAL
+from spantap.policy.redact.detectors import HINT, OPTIONAL, with_keys
 from spantap.policy.redact.patterns import Pattern, compile_bytes
+from spantap.policy.redact.wrapped import BEGINNINGS
 
-_GAP: Final = r"[^a-zA-Z0-9]{0,4}"
+# In JSON a line feed is written \n, and its letter is none of the name's.
+_GAP: Final = r"(?:[^a-zA-Z0-9]|\\[bfnrt]){0,4}"
 # A letter before a short word hides it, unless the letter belongs to an escape (\n).
 _START: Final = r"(?:^|[^a-zA-Z]|\\[abfnrtv])"
 # A member of a JSON web key tells of others. An escaped letter can spell any name, and so can a full-width
@@ -26,12 +28,15 @@ _ESCAPES: Final = (
 )
 _END: Final = r"[sS]?(?:[^a-z]|$)"
 # In a text that has none of these, no value is named, no URL stands, and nothing is spelt in another way.
-NOTATION = re.compile(
-    r"[=:\uff1a\uff1d<%&\\\"'`]|--|->|machine\s|[是为為は는은]"
-    r"|[ \t](?:is|was|are|were|to|est|es|ist|lautet|now|been|wurde)[ \t:]"
+_MARKS: Final = r"=:\uff1a\uff1d<%&\\\"'`是为為は는은"
+_SIGNS: Final = (
+    r"--|->|machine\s|[ \t](?:is|was|are|were|to|est|es|ist|lautet|now|been|wurde)[ \t:]"
     r"|[ \t](?:[\xe8\xe9|\u2013\u2014\u2192-]|\.{3})[ \t:]"
-    r"|\S\r?\n\S|\s(?=\S{0,128}[0-9])[A-Za-z0-9_.~+/=-]{8}"  # a table, a word that may be a value
+    r"|\s(?=\S{0,128}[0-9])[A-Za-z0-9_.~+/=-]{8}"  # a word that may be a value
 )
+NOTATION = re.compile(rf"[{_MARKS}]|{_SIGNS}|\S\r?\n\S")  # the last for a table
+# In one that has none of these either, nothing but values that give themselves away.
+SHAPED = re.compile(rf"[{_MARKS}{{\n]|{_SIGNS}|\A\s*(?:\[|{BEGINNINGS})")
 
 
 class Prefilter:
@@ -59,19 +64,24 @@ class Prefilter:
 
     def anything(self, data: bytes) -> bool:
         """Whether text could hold a sensitive name or value."""
-        return self._anything.search(data) is not None
+        return self._anything.found(data)
 
     def anything_spelt(self, data: bytes) -> bool:
         """The same for text whose names may be spelt in other ways, JSON above all."""
-        return self._in_escaped.search(data) is not None
+        return self._in_escaped.found(data)
 
-    def places(self, data: bytes) -> Iterator[tuple[int, int]]:
-        """Where that is which `anything_spelt` sees; places do not overlap."""
-        return ((match.start(), match.end()) for match in self._in_escaped.finditer(data))
+    def places(self, data: bytes) -> list[tuple[int, int]]:
+        """Where that is which `anything_spelt` sees, whole private keys; places do not overlap."""
+        places = self._in_escaped.places(data)
+        return with_keys(places, data) if b"PRIVATE KEY" in data else places
+
+    def touched(self, data: bytes) -> list[tuple[int, int]]:
+        """The same for JSON: places that each string and number touches which anything could be in."""
+        return self._in_escaped.places(data)
 
     def value_in(self, data: bytes) -> bool:
         """Whether text could hold a value some detector knows."""
-        return self._values.search(data) is not None
+        return self._values.found(data)
 
 
 _VALUES = compile_bytes(HINT, groups=False)

@@ -37,6 +37,7 @@ _ROW = compile_bytes(r"Failing row contains (\()")
 _INSERT = compile_bytes(r"(?i:insert\s+into\s)[^()]{1,256}\(([^()]{1,1000})\)\s*(?i:values)\s*(\()")
 _PARAMETERS = compile_bytes(r"\[SQL: [^\[]{0,1000}\[parameters: ([(\[])")
 _COLUMN = re.compile(rb"\w+")
+_LONG: Final = 16  # characters of a value whose letters are all small or all capital
 _DIGIT = re.compile(rb"[0-9]")
 
 Told = tuple[int, int, str]  # where a value begins and ends, and which rule says so
@@ -103,7 +104,7 @@ def _any_of(text: bytes, names: SensitiveNames) -> bool:
 
 
 def _random(value: bytes) -> bool:
-    """Whether it has small and capital letters and digits: no word, no number, no date."""
-    return (
-        _DIGIT.search(value) is not None and value.upper() != value != value.lower() and b"://" not in value
-    )
+    """Whether it has letters and digits, small and capital ones or many: no word, no number, no date."""
+    if _DIGIT.search(value) is None or b"://" in value or value.upper() == value.lower():
+        return False
+    return len(value) >= _LONG or value.upper() != value != value.lower()

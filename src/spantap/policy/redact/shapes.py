@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from spantap.policy.redact.beginning import clean_beginning
 from spantap.policy.redact.beside import NAMED
 from spantap.policy.redact.cut import without_tail
 from spantap.policy.redact.events import CleanData, are_events, clean_events
@@ -131,6 +132,8 @@ def _document(text: str, rules: Rules, tally: Tally, *, cut: bool, depth: int) -
 
     bare = text.removeprefix("\ufeff")
     clean = clean_partial(bare, rules, tally, inner) if cut else clean_json(bare, rules, tally)
+    if clean is None and not cut:
+        clean = clean_beginning(bare, rules, tally)
     if clean is None and is_graphql(bare):
         clean = clean_graphql(without_tail(bare) if cut else bare, rules, tally)
     if clean is None and (are_lines(bare) or bare.startswith("\x1e")):

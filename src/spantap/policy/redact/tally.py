@@ -66,6 +66,13 @@ class Tally:
             elif isinstance(each, (str, int, float)) and not isinstance(each, bool):
                 self.remember(str(each))
 
+    def take(self, other: Tally) -> None:
+        """Note what another has counted and remembered as well."""
+        for rule, count in other.counts.items():
+            self.counts[rule] = self.counts.get(rule, 0) + count
+        for secret in other.secrets:
+            self.remember(secret)
+
     def remember(self, secret: str) -> None:
         """Keep a raw value for scrubbing, unless it is too short, too long or one too many."""
         # Our own mark is no secret, and neither is a part of it.

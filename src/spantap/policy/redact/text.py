@@ -48,6 +48,7 @@ _BARE = compile_bytes(
 _ELEMENT = compile_bytes(r"<(?:[A-Za-z0-9_]+:)?([A-Za-z0-9_.-]+)(?:\s[^<>]*)?>")
 _BLOCK = re.compile(rb"[|>]?[+-]?\r?\n([ \t]+[^\n]+(?:\n[ \t]+[^\n]+)*)")  # YAML, folded headers
 _URL = compile_bytes(r"[A-Za-z][A-Za-z0-9+.-]*:(?:\\*/){2}[^\s\"'<>`]+")
+_WHOLE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,64}:(?:\\*/){2}[!#-&(-;=?-_a-~]+\Z")
 # A link without scheme and host: what stands beside `code` tells whether that is OAuth's.
 _LINK = compile_bytes(r"[^\s\"'<>`(){}\[\]]*[?#][^\s\"'<>`(){}\[\]]*\bcode=[^\s\"'<>`(){}\[\]]*")
 # Values that are nothing, or masked, where they surely end: many documents have them by the dozen.
@@ -71,9 +72,16 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
         b"%" in data and rules.prefilter.anything(encode(unquote(text)))
     ):
         return text
+    if _WHOLE_URL.match(text):
+        # Nothing else counts in a URL in which something was masked.
+        inner = Tally()
+        clean = clean_url(text, rules, inner, depth)
+        if clean != text:
+            tally.take(inner)
+            return clean
     data = with_plain_marks(data)
     hidden = mask.encode()
-    places = [(match.start(), match.end()) for match in rules.prefilter.names.finditer(data)]
+    places = rules.prefilter.names.places(data)
     spans = [
         *_urls(data, rules, depth),
         *_values(data, rules, hidden),
@@ -93,10 +101,7 @@ def _replaced(data: bytes, spans: list[_Span], tally: Tally) -> bytes:
         if inner is None:
             tally.add(rule, decode(data[start:end]))
         else:
-            for name, count in inner.counts.items():
-                tally.counts[name] = tally.counts.get(name, 0) + count
-            for secret in inner.secrets:
-                tally.remember(secret)
+            tally.take(inner)
         pieces += [data[at:start], replacement]
         at = end
     return b"".join([*pieces, data[at:]])

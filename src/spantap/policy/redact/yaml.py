@@ -10,10 +10,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Final
 
-from spantap.policy.redact.beside import NAMED
+from spantap.policy.redact.beside import LONGEST, NAMED, NAMERS
 from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.loose import clean_loose
-from spantap.policy.redact.partial import LONGEST, NAMERS
 from spantap.policy.redact.plain import spelt_out
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
