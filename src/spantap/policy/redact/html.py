@@ -126,10 +126,13 @@ class Page:
 
     def _opaque(self, text: str) -> bool:
         """Whether what stands behind a name looks like its value: one word, and none of the language."""
-        if _OPAQUE.fullmatch(text) is None or text in self._names:
+        if _OPAQUE.fullmatch(text) is None:
             return False
-        plain = text.islower() or text.istitle() or text.isupper()
-        return not plain or len(text) >= _LONG_WORD or any(each.isdecimal() for each in text)
+        digits = any(each.isdecimal() for each in text)
+        long = len(text) >= _LONG_WORD
+        if text in self._names and not (digits and long):  # three letters of a long value may be a name
+            return False
+        return digits or long or not (text.islower() or text.istitle() or text.isupper())
 
     def before(self, text: str) -> str:
         """What was said on this line before a text, if it may name what the text begins with."""
