@@ -1,14 +1,33 @@
-"""Writes a hundred exchanges to a store: python -m store_writer KIND PATH NUMBER [START]."""
+"""Writes a hundred exchanges to a store: python -m store_writer KIND[:ROWS] PATH NUMBER [START].
+
+A file of lines is set aside after so many ROWS.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
 
 from exchanges import START, exchange
+from spantap.export.csv import CSVSink
 from spantap.export.jsonl import JSONLSink
+from spantap.export.lines import LinesSink
+from spantap.export.outcome import TryLaterError
+from spantap.export.retention import Rotation
+from spantap.export.sql import SQLSink
 from spantap.export.sqlite import SQLiteSink
 from spantap.model import Exchange, Timing
+
+KINDS: Final[Mapping[str, Callable[[str | Path], SQLiteSink | LinesSink | SQLSink]]] = {
+    "sqlite": SQLiteSink,
+    "jsonl": JSONLSink,
+    "csv": CSVSink,
+    "sql": lambda url: SQLSink(str(url)),
+}
 
 
 def numbered(number: int, worker: int = 0) -> Exchange:
@@ -21,9 +40,16 @@ def numbered(number: int, worker: int = 0) -> Exchange:
 
 def write_many(kind: str, path: str, worker: int) -> None:
     """Twenty batches of five."""
-    sink = SQLiteSink(path) if kind == "sqlite" else JSONLSink(path)
+    kind, _, rows = kind.partition(":")
+    sink = KINDS[kind](path)
+    if rows and isinstance(sink, LinesSink):
+        sink = type(sink)(path, rotation=Rotation(max_rows=int(rows)))
     for batch in range(20):
-        sink.write([numbered(batch * 5 + each, worker) for each in range(5)])
+        written = [numbered(batch * 5 + each, worker) for each in range(5)]
+        for _ in range(100):  # as a queue does it
+            with contextlib.suppress(TryLaterError):
+                sink.write(written)
+                break
     sink.close()
 
 

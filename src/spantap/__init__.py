@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spantap.configuration import configure as configure
     from spantap.configuration import instrument_app as instrument_app
     from spantap.configuration import uninstrument_app as uninstrument_app
+    from spantap.extension import Spantap as Spantap
     from spantap.middleware import ASGIMiddleware as ASGIMiddleware
     from spantap.middleware import DjangoMiddleware as DjangoMiddleware
     from spantap.middleware import WSGIMiddleware as WSGIMiddleware
@@ -36,6 +37,7 @@ _HOMES = {
     "EditableExchange": "spantap.policy.mask",
     "Handle": "spantap.configuration",
     "RawExchange": "spantap.policy.view",
+    "Spantap": "spantap.extension",
     "SpantapError": "spantap.model",
     "Stats": "spantap.reporting",
     "WSGIMiddleware": "spantap.middleware",

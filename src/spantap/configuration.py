@@ -176,10 +176,10 @@ def uninstrument_app(app: Any) -> Any:
     return instrument.switch_off(app)
 
 
-def ensure_configured(keywords: Mapping[str, Any]) -> None:
+def ensure_configured(keywords: Mapping[str, Any]) -> Handle:
     """Configure, unless it is done and nothing else is asked for."""
-    if keywords or _handle is None:
-        configure(**keywords)
+    handle = _handle
+    return configure(**keywords) if keywords or handle is None else handle
 
 
 def current_tap() -> Tap:
@@ -226,7 +226,10 @@ def _build(loaded: Loaded) -> Handle:
             ),
         ),
         processor=CaptureProcessor(
-            SpanCleaner(redactor), destinations.routes(loaded, report), budget, wanted.capture_unsampled
+            SpanCleaner(redactor),
+            destinations.routes(loaded, report, budget),
+            budget,
+            wanted.capture_unsampled,
         ),
         budget=budget,
         options=TapOptions(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 logger = logging.getLogger("spantap")
 
@@ -43,3 +44,16 @@ def report(doing: str, error: BaseException) -> None:
         where,
         line,
     )
+
+
+def quietly(call: Callable[[], None], doing: str) -> None:
+    """Call it; what it raises is reported and goes no further.
+
+    Args:
+        call: what to call.
+        doing: what that is, as for `report`.
+    """
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 - that is the point
+        report(doing, error)

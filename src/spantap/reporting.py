@@ -81,7 +81,9 @@ REMEDIES: Final = {
     "rejected": "it took their batch without them: its own log says why",
     "too_large": "it does not even take them without bodies and headers: raise its limit",
     "export_failed": "it failed again and again in a way nobody foresaw: see the log of the process",
-    "unwritten": "the disk was full in the middle of a batch: make room",
+    "spool_full": "the disk spool was full: raise SPOOL_MAX_BYTES, or see why so little is taken",
+    "spool_age": "they were in the disk spool for too long: see why its destination took nothing",
+    "corrupt": "their records in the disk spool were damaged: the machine or the disk has failed",
     "shutdown": "the process ended before they were taken: give it more time to stop",
     "unwritable": "it has no form for a value in them: please report this",
     "policy_failed": "its policy raised: see the log of the process, and mend it",
@@ -125,8 +127,12 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
                 "queued": each.queued,
                 "dropped": dict(each.dropped),
                 "lightened": dict(each.lightened),
+                "expired": each.expired,
                 "left_out": each.left_out,
                 "failing": each.failing,
+                "spooled": each.spooled,
+                "spool_failing": each.spool_failing,
+                "adopted": asdict(each.adopted),
             }
             for name, each in stats.destinations.items()
         },

@@ -14,7 +14,15 @@ from typing import Any, Final
 
 from opentelemetry.trace import TracerProvider
 
-from spantap import settings_file, settings_policies, settings_redaction, settings_remote, settings_sampling
+from spantap import (
+    settings_file,
+    settings_policies,
+    settings_redaction,
+    settings_remote,
+    settings_sampling,
+    settings_spool,
+    settings_stores,
+)
 from spantap.export.sink import Sink
 from spantap.model import ConfigurationError, Problem, did_you_mean
 from spantap.otel import standard
@@ -55,6 +63,8 @@ from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
 from spantap.settings_row import row as _row
 from spantap.settings_sampling import SamplingSettings
+from spantap.settings_spool import DIRECTORY
+from spantap.settings_stores import StoreSettings
 
 PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 KEYWORD: Final = "keyword"
@@ -62,7 +72,7 @@ DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True)
-class Settings(SamplingSettings, PolicySettings, RemoteSettings):
+class Settings(SamplingSettings, PolicySettings, StoreSettings, RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -253,8 +263,8 @@ class Loaded:
 
 
 def table() -> list[Field[Any]]:
-    """The rows; those of sampling, policies and remote destinations last."""
-    groups = (SamplingSettings, PolicySettings, RemoteSettings)
+    """The rows; those of sampling, policies, stores and remote destinations last."""
+    groups = (SamplingSettings, PolicySettings, StoreSettings, RemoteSettings)
     last = [{each.name for each in fields(group)} for group in groups]
     return sorted(fields(Settings), key=lambda each: [each.name in names for names in reversed(last)])
 
@@ -293,6 +303,8 @@ def read(
             reader.take(name, variable, text, f"environment ({variable})")
     reader.take_file(directory)
     reader.problems.extend(settings_remote.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_spool.problems(reader.values, reader.given_as))
+    reader.problems.extend(settings_stores.problems(reader.values, reader.given_as))
     reader.problems.extend(settings_policies.problems(reader.values, reader.given_as))
     if hooks:
         reader.import_hooks()
@@ -374,7 +386,7 @@ class _Reader:
         if name == "config_file":
             self.problems.append(Problem(given_as, repr(value), "a settings file cannot name another"))
             return
-        is_path = row is not None and row.metadata["kind"] in (STORE, KEY_FILE, CERTIFICATE)
+        is_path = row is not None and row.metadata["kind"] in (STORE, KEY_FILE, CERTIFICATE, DIRECTORY)
         if is_path and isinstance(value, str) and value:
             value = str(file.path.parent / Path(value).expanduser())  # relative to the file, not to us
         self.take(name, given_as, value, f"file ({file.path})")

@@ -47,8 +47,8 @@ exist, and in one named `pyproject.toml` the section is read.
   directory.
 - The file is read when `configure` runs, once. It is not looked for in parent directories: a process that is
   started elsewhere (by a service manager, say) needs `{PREFIX}CONFIG_FILE`.
-- Only `configure` reads it: the exporters `spantap_sqlite` and `spantap_jsonl` under another distro know
-  the environment alone.
+- Only `configure` reads it: the exporters `spantap_sqlite`, `spantap_jsonl` and `spantap_csv` under another
+  distro know the environment alone.
 
 ## Ours
 
@@ -74,9 +74,10 @@ STANDARD: Final = (
         ("OTEL_TRACES_EXPORTER",),
         (
             "Where it goes: a list of exporters (`otlp`, `console`, `spantap_sqlite`, `spantap_jsonl`, "
-            "`spantap_memory`, `spantap_http`, `spantap_websocket`, `spantap_redis`, any installed), or "
-            "`none`. Not set: OTLP if there is an endpoint, and the paths and endpoints that are set. The "
-            "memory is read in the process itself: `MemorySink.of_process().read()`."
+            "`spantap_csv`, `spantap_sql`, `spantap_memory`, `spantap_http`, `spantap_websocket`, "
+            "`spantap_redis`, any installed), or `none`. Not set: OTLP if there is an endpoint, and the "
+            "paths and endpoints that are set. The memory is read in the process itself: "
+            "`MemorySink.of_process().read()`."
         ),
     ),
     (

@@ -17,6 +17,7 @@ from spantap.model import Problem, did_you_mean
 from spantap.settings_redaction import Secret
 from spantap.settings_redis import RedisSettings
 from spantap.settings_row import Kind, row
+from spantap.settings_spool import SpoolSettings
 
 # What a setting has no effect without.
 _NEEDS: Final = {"http_": "http_endpoint", "websocket_": "websocket_endpoint", "redis_": "redis_url"}
@@ -160,7 +161,7 @@ _FLAGS: Final = {
 
 
 @dataclass(frozen=True)
-class RemoteSettings(RedisSettings):
+class RemoteSettings(SpoolSettings, RedisSettings):
     """The rows of remote destinations; `spantap.settings.Settings` has them all."""
 
     http_endpoint: Address | None = row(

@@ -178,6 +178,30 @@ def test_running_processes_are_asked_through_their_store(tmp_path: Path) -> None
         assert secret.encode() not in stored
 
 
+@pytest.mark.matrix
+def test_what_is_on_disk_is_told(tmp_path: Path) -> None:
+    """With a spool doctor tells what waits there, and what an earlier process has left."""
+    spool = {"OTEL_PYTHON_SPANTAP_SPOOL_DIR": str(tmp_path / "spool")}
+    with workers(tmp_path, **NOWHERE, **spool) as (server, port):
+        for _ in range(5):
+            echo(port)
+        until(lambda: counted(found(tmp_path)[1]["processes"], "otlp", "spooled") == 5)
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait(30)
+    with workers(tmp_path, **NOWHERE, **spool) as (server, port):
+        echo(port)
+
+        def adopted() -> int:
+            facts = [each["facts"] for each in found(tmp_path)[1]["processes"]]
+            return sum(each["destinations"]["otlp"]["adopted"]["captured"] for each in facts)
+
+        until(lambda: adopted() == 5)
+        text = doctor(tmp_path)[1]
+
+    assert "of earlier processes" in text
+    assert "5 on disk" in text
+
+
 def test_a_process_that_ended_left_its_last_counts(tmp_path: Path) -> None:
     """However short it was: after SIGTERM the report is complete, and its losses are not today's problem."""
     with workers(tmp_path, **NOWHERE) as (server, port):

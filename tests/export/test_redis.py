@@ -25,6 +25,7 @@ from spantap.cli.doctor_findings import examine
 from spantap.codec.attributes import encode
 from spantap.export.outcome import RefusedError, TryLaterError
 from spantap.export.redis import RedisSink
+from spantap.export.search import Filter
 from spantap.model import ConfigurationError, Exchange
 from spantap.settings import read
 from store_writer import numbered
@@ -59,9 +60,9 @@ def test_what_was_stored_is_read_back(sink: RedisSink, redis_url: str) -> None:
     with redis.Redis.from_url(redis_url) as client:
         client.xadd("spantap", {"not": "ours"})
 
-    assert sink.read(limit=1000, service="shop") == some(250)[::-1]
-    assert sink.read(limit=1, service="shop") == [numbered(249)]
-    assert sink.read(since=START + 248, service="shop") == [numbered(249), numbered(248)]
+    assert sink.read(None, Filter(service="shop")) == some(250)[::-1]
+    assert sink.read(1, Filter(service="shop")) == [numbered(249)]
+    assert sink.read(wanted=Filter(since=START + 248, service="shop")) == [numbered(249), numbered(248)]
     assert len(sink.read(limit=1000)) == 251
 
 

@@ -13,18 +13,20 @@ from pathlib import Path
 import pytest
 
 from exchanges import START, exchange
-from spantap.codec.jsonl import to_line
+from following import numbers
 from spantap.export import sqlite
+from spantap.export.csv import CSVSink
 from spantap.export.jsonl import JSONLSink
 from spantap.export.memory import MemorySink
 from spantap.export.outcome import TryLaterError
+from spantap.export.search import Filter
 from spantap.export.sqlite import SQLiteSink
-from store_writer import numbered
+from store_writer import KINDS, numbered
 
 TESTS = Path(__file__).parent.parent
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "jsonl"])
+@pytest.mark.parametrize("kind", ["sqlite", "jsonl", "csv"])
 def test_several_processes_share_a_store(kind: str, tmp_path: Path) -> None:
     """Four processes writing at once lose nothing and mix nothing."""
     path = tmp_path / "store"
@@ -34,7 +36,7 @@ def test_several_processes_share_a_store(kind: str, tmp_path: Path) -> None:
     ]
 
     assert [writer.wait(60) for writer in writers] == [0] * 4
-    read = SQLiteSink(path).read(limit=1000) if kind == "sqlite" else list(JSONLSink(path).read())
+    read = KINDS[kind](path).read(None)
     wanted = {numbered(number, worker).span_id for number in range(100) for worker in range(4)}
     assert {each.span_id for each in read} == wanted
     assert len(read) == 400
@@ -58,9 +60,9 @@ def test_sqlite_gives_back_what_was_stored(tmp_path: Path) -> None:
 
     sink.write([first, second, other])
 
-    assert sink.read(service="shop") == [second, first]
+    assert sink.read(wanted=Filter(service="shop")) == [second, first]
     assert sink.read(limit=1) == [second]
-    assert sink.read(since=START + 2) == [second]
+    assert sink.read(wanted=Filter(since=START + 2)) == [second]
     sink.close()
     assert len(SQLiteSink(tmp_path / "s.db").read()) == 3
 
@@ -111,26 +113,55 @@ def test_sqlite_that_is_locked_is_tried_again(tmp_path: Path, monkeypatch: pytes
     sink.close()
 
 
-def test_jsonl_on_a_full_disk(tmp_path: Path) -> None:
-    """Lines that the disk has no room for are counted one by one, and spoil none that come later."""
+@pytest.mark.parametrize("kind", [JSONLSink, CSVSink])
+def test_lines_on_a_full_disk(kind: type[JSONLSink] | type[CSVSink], tmp_path: Path) -> None:
+    """What the disk has room for is written, once; the rest when there is room again, and nothing torn."""
     path = tmp_path / "store"
-    sink = JSONLSink(path)
-    lines = [to_line(numbered(number)) for number in range(6)]
+    sink = kind(path)
+    sink.write([numbered(0)])
+    batch = [numbered(number) for number in range(1, 5)]
+    length = len(sink.line(batch[0]))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(lines[0]) * 2 + 10, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + length * 2 + 10, hard))
     try:
-        assert sink.write([numbered(number) for number in range(4)]) == {"unwritten": 2}
-        with pytest.raises(OSError, match="File too large"):
-            sink.write([numbered(4)])
+        for _ in range(2):
+            with pytest.raises(OSError, match="File too large"):
+                sink.write(batch)
+            assert numbers(sink.read()) == [2, 1, 0]
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         signal.signal(signal.SIGXFSZ, ignored)
 
-    assert sink.write([numbered(4)]) == {}
+    assert sink.write(batch) == {}
+    assert sink.write([numbered(5)]) == {}
     sink.close()
-    kept = path.read_bytes().splitlines(keepends=True)
-    assert kept == [lines[0], lines[1], lines[2][:10] + b"\n", lines[4]]
+    assert numbers(sink.read()) == [5, 4, 3, 2, 1, 0]
+    assert len(path.read_bytes().splitlines()) == 6 + sink.heads
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "sql"])
+def test_a_database_on_a_full_disk(kind: str, tmp_path: Path) -> None:
+    """Nothing of the batch is kept until there is room, and then all of it, once."""
+    path = tmp_path / "store"
+    sink = KINDS[kind](path if kind == "sqlite" else f"sqlite:///{path}")
+    sink.write([numbered(0)])
+    batch = [numbered(number) for number in range(1, 500)]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50_000, hard))
+    try:
+        for _ in range(2):
+            with pytest.raises(TryLaterError):
+                sink.write(batch)
+            assert numbers(sink.read()) == [0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+
+    assert sink.write(batch) == {}
+    assert numbers(sink.read(None)) == list(range(499, -1, -1))
+    sink.close()
 
 
 @pytest.mark.parametrize("kind", [SQLiteSink, JSONLSink])

@@ -32,6 +32,7 @@ from receivers.websocket import receiving
 from spantap import DestinationPolicy
 from spantap.export.jsonl import JSONLSink
 from spantap.export.memory import MemorySink
+from spantap.export.search import Filter
 from spantap.export.sqlite import SQLiteSink
 from spantap.export.websocket import WebSocketSink
 from spantap.model import Exchange
@@ -293,7 +294,7 @@ def test_by_environment_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         flask, *((path, HEADERS) for path in ("/hello", "/abort", "/boom")), destinations=[governed, free]
     )
 
-    first, second = JSONLSink("t.jsonl").read()
+    second, first = JSONLSink("t.jsonl").read()
     assert [(each.request.path, each.response.status) for each in (first, second)] == [
         ("/abort", 404),
         ("/boom", 500),
@@ -309,7 +310,7 @@ def test_by_environment_and_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("OTEL_PYTHON_SPANTAP_POLICIES", "sqlite: skip_on_exception; sqlite: fields=-bodies")
     played.play(flask, ("/hello", {}, b'{"n": 1}'), "/boom")
 
-    (hello,) = SQLiteSink("t.db").read(since=second.timing.end)[:1]
+    (hello,) = SQLiteSink("t.db").read(wanted=Filter(since=second.timing.end))[:1]
     assert (hello.request.path, hello.request.body.content) == ("/hello", None)
     assert (hello.request.body.withheld, hello.request.body.size) == ("switched-off", 8)
     assert len(SQLiteSink("t.db").read()) == 4

@@ -73,12 +73,12 @@ class GRPCReceiver(TraceServiceServicer):
 
 
 @contextmanager
-def receiving() -> Iterator[GRPCReceiver]:
-    """A receiver on a free loopback port."""
+def receiving(port: int = 0) -> Iterator[GRPCReceiver]:
+    """A receiver on a loopback port; any free one when 0."""
     server, receiver = grpc.server(ThreadPoolExecutor(2)), GRPCReceiver()
     serve: Any = add_TraceServiceServicer_to_server
     serve(receiver, server)
-    receiver.url = f"http://127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    receiver.url = f"http://127.0.0.1:{server.add_insecure_port(f'127.0.0.1:{port}')}"
     server.start()
     try:
         yield receiver

@@ -40,14 +40,15 @@ class OTLPReceiver:
         status: what it answers with; anything but 200 refuses (and still keeps the body).
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         """Args:
         tls: speak HTTPS with this certificate.
+        port: where to listen; any free one when 0.
         """
         self.status = 200
         self._deliveries: list[Delivery] = []
         self._arrived = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler_for(self))
         self._server.daemon_threads = True
         self._scheme = "http" if tls is None else "https"
         if tls is not None:

@@ -163,6 +163,7 @@ def test_the_public_names() -> None:
         "EditableExchange",
         "Handle",
         "RawExchange",
+        "Spantap",
         "SpantapError",
         "Stats",
         "WSGIMiddleware",

@@ -99,8 +99,9 @@ def play(db: Path) -> Outcome:
 
 def captured_since(began: int, service: str, db: Path) -> list[Exchange]:
     """The store's exchanges of one service from a moment on, oldest first."""
+    from spantap.export.search import Filter
     from spantap.export.sqlite import SQLiteSink
 
     if not db.exists():  # nothing was captured
         return []
-    return SQLiteSink(db).read(limit=10_000, since=began, service=service)[::-1]
+    return SQLiteSink(db).read(10_000, Filter(since=began, service=service))[::-1]

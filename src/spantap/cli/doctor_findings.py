@@ -16,7 +16,7 @@ from typing import Any, Final
 from spantap import destinations, settings
 from spantap.cli.installed import Winners, frameworks_and_servers, winners
 from spantap.cli.units import size
-from spantap.export.jsonl import JSONLSink
+from spantap.export.lines import LinesSink
 from spantap.export.sink import Probing, ProcessReport, Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.otel import exporters, otlp, standard
@@ -226,7 +226,7 @@ def _asked_sink(sink: Sink) -> Destination:
     if isinstance(sink, Probing):
         wrong = sink.probe(_PATIENCE)
         return Destination(sink.name, sink.target, wrong is None, wrong or "answers")
-    if not isinstance(sink, SQLiteSink | JSONLSink):
+    if not isinstance(sink, SQLiteSink | LinesSink):
         return Destination(sink.name, sink.target, None, "not asked")
     try:
         if not sink.path.exists():
@@ -306,13 +306,15 @@ def _problems_of_processes(processes: list[Process]) -> Iterator[Problem]:
         if process.running is False:
             continue  # past; the list shows it
         for name, each in process.facts["destinations"].items():
-            if each.get("failing") and each["queued"]:
-                what = (
-                    f"process {process.pid}, {name}: takes nothing ({each['failing']}), {each['queued']} wait"
-                )
+            waiting = each["queued"] + each.get("spooled", 0) + each.get("adopted", {}).get("spooled", 0)
+            if each.get("failing") and waiting:
+                what = f"process {process.pid}, {name}: takes nothing ({each['failing']}), {waiting} wait"
                 yield Problem(
                     what, "see that it runs and can be reached from that process; meanwhile they wait"
                 )
+            if each.get("spool_failing"):
+                what = f"process {process.pid}, {name}: the spool takes nothing ({each['spool_failing']})"
+                yield Problem(what, "see SPOOL_DIR; meanwhile what waits is in memory alone")
         rates = process.facts.get("rates") or {}
         if rates.get("failing"):
             yield Problem(
@@ -320,6 +322,11 @@ def _problems_of_processes(processes: list[Process]) -> Iterator[Problem]:
             )
         lost = {"": {"failed": process.facts["not_kept"].get("failed", 0)}}
         lost |= {name: each["dropped"] for name, each in process.facts["destinations"].items()}
+        lost |= {
+            f"{name}, of earlier processes": each["adopted"]["dropped"]
+            for name, each in process.facts["destinations"].items()
+            if "adopted" in each
+        }
         for name, reasons in lost.items():
             for reason, count in reasons.items():
                 if count and reason not in HARMLESS:

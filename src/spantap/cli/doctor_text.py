@@ -125,17 +125,27 @@ def _process(page: _Page, process: Process) -> Iterator[str]:
         waiting = "never sent" if process.running is False and each["queued"] else "queued"
         counts = f"{each['exported']} of {each['captured']} taken, {each['queued']} {waiting}"
         known = _counted({name: count for name, count in each["dropped"].items() if name in HARMLESS})
+        counts += f", {each['spooled']} on disk" if each.get("spooled") else ""
         counts += f"; it had: {known}" if known else ""
         lighter = _counted(each.get("lightened", {}))
         counts += f"; without: {lighter}" if lighter else ""
+        counts += f"; {each['expired']} expired" if each.get("expired") else ""
         left_out = each.get("left_out")
         counts += f"; left out by its policy: {left_out}" if left_out else ""
         dropped = _counted({name: count for name, count in each["dropped"].items() if name not in HARMLESS})
         lost = page.styled(_RED, f"; lost: {dropped}") if dropped else ""
         if each.get("failing"):
             lost += page.styled(_RED, f"; it takes nothing: {each['failing']}")
+        if each.get("spool_failing"):
+            lost += page.styled(_RED, f"; the spool takes nothing: {each['spool_failing']}")
         to = f"{facts['collector']}  " if name == "otlp" else ""
         yield from page.row(f"  {name}", to + counts + lost, "")
+        left = each.get("adopted", {})
+        if left.get("captured"):
+            counts = f"{left['exported']} of {left['captured']} taken, {left['spooled']} on disk"
+            dropped = _counted(left["dropped"])
+            lost = page.styled(_RED, f"; lost: {dropped}") if dropped else ""
+            yield from page.row("    of earlier processes", counts + lost, "")
     left_out = _counted(facts["not_kept"])
     if left_out:
         yield from page.row("  not kept", left_out, "")

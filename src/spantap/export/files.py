@@ -26,6 +26,21 @@ def why_not_writable(path: Path) -> str | None:
     )
 
 
+def why_no_directory(path: Path) -> str | None:
+    """Why files cannot be made in a directory there, in the user's words; None when they can.
+
+    Looks only, creates nothing: its parent may be all there is.
+    """
+    if path.exists() and not path.is_dir():
+        return "is not a directory; give the path of one"
+    folder = path if path.is_dir() else path.parent
+    if not folder.is_dir():
+        return f"the directory {folder} does not exist; create it first"
+    if os.access(folder, os.W_OK | os.X_OK):
+        return None
+    return "is not writable by this user" if folder == path else f"{folder} is not writable by this user"
+
+
 def create_private(path: Path) -> None:
     """Create the file with mode 0600 unless it exists; its mode is the owner's business then."""
     with contextlib.suppress(FileExistsError):

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol
 
+from spantap.export.archives import archives
 from spantap.export.follow_jsonl import JSONLReader
 from spantap.export.follow_sqlite import BEGINNING, SQLiteReader
 from spantap.export.search import EVERYTHING, Filter
@@ -50,8 +51,9 @@ class Follower:
     """Remembers how far it has read a store, and gives what came since. For one thread.
 
     The store is a SQLite file or one of JSON lines, whatever its name. It need not exist yet. When
-    it is deleted, moved or emptied and made anew, the new one is read from its beginning. Use it
-    as a context manager, or call `close`.
+    it is deleted, moved or emptied and made anew, the new one is read from its beginning; files that
+    were set aside in between (`spantap.export.archives`) are read before. Use it as a context manager,
+    or call `close`.
 
     Attributes:
         path: the file.
@@ -85,6 +87,7 @@ class Follower:
         self._failures = 0
         self._reader: Reader | None = None
         self._file: Identity | None = None  # what the reader reads
+        self._passed: str | None = None  # the last file set aside that was read, or is not to be
 
     def __enter__(self) -> Follower:
         return self
@@ -122,16 +125,33 @@ class Follower:
             self._reader.close()
 
     def _look(self) -> Iterator[Exchange]:
-        file = self._named_now()
-        if file != self._file:
+        if self._passed is None:
+            self._passed = (
+                max((each.name for each in archives(self.path)), default="") if self._last is not None else ""
+            )
+        while (named := self._named_now()) is None or named != self._file:
             if self._reader is not None:
                 yield from self._reader.left()
+            path, file = self._next(named)
+            if file == self._file:
+                break  # nothing is there, or nothing yet that came after what was set aside
             # At once, also when it is gone: the next store must not share its side files with us.
             self.close()
-            self._reader = None if file is None else self._opened()
+            self._file = self._reader = None
+            if file is not None:
+                try:
+                    self._reader = self._opened(path)
+                    if isinstance(self._reader, JSONLReader) and self._reader.identity != file:
+                        raise FileNotFoundError
+                except FileNotFoundError:
+                    self.close()
+                    self._reader = None
+                    continue  # set aside or deleted after we looked: look again
             self._file = file
+            if path != self.path and self._reader is not None:
+                yield from self._reader.arrived()
         self._last = None
-        if self._reader is not None:
+        if self._reader is not None and named is not None:
             yield from self._reader.arrived()
             self.waiting = "empty" if self._reader.empty else None
             self.unreadable |= self._reader.unreadable
@@ -146,13 +166,29 @@ class Follower:
         if not found.st_size:
             self.waiting = "empty"
             return None
-        return found.st_dev, found.st_ino
+        return _identity(found)
 
-    def _opened(self) -> Reader:
-        with self.path.open("rb") as file:
+    def _next(self, named: Identity | None) -> tuple[Path, Identity | None]:
+        """What to read after the present file: one that was set aside later, or else what the path names."""
+        aside = {each.name: each for each in archives(self.path)}
+        identities = {name: _identity(each.stat()) for name, each in aside.items() if each.exists()}
+        ours = [name for name, identity in identities.items() if identity == self._file]
+        self._passed = max(self._passed or "", *ours, "")
+        for name, each in aside.items():
+            if name > self._passed:
+                self._passed = name
+                return each, identities.get(name)
+        return self.path, named or (self._file if ours else None)
+
+    def _opened(self, path: Path) -> Reader:
+        with path.open("rb") as file:
             beginning = file.read(len(BEGINNING))
         if beginning == BEGINNING:
-            return SQLiteReader(self.path, self._wanted, self._last)
+            return SQLiteReader(path, self._wanted, self._last)
         if beginning.lstrip().startswith(b"{"):
-            return JSONLReader(self.path, self._wanted, self._last)
+            return JSONLReader(path, self._wanted, self._last)
         raise StoreError(f"spantap: {self.path}: is neither a SQLite store nor JSON lines")
+
+
+def _identity(found: os.stat_result) -> Identity:
+    return found.st_dev, found.st_ino

@@ -38,6 +38,12 @@ class JSONLReader:
         self._last = last
         self._offset = 0
 
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the file it has open."""
+        found = os.fstat(self._opened().fileno())
+        return found.st_dev, found.st_ino
+
     def arrived(self) -> Iterator[Exchange]:
         """What came since the last call, oldest first; take all of it."""
         if self._last is not None:

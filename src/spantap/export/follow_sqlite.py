@@ -58,7 +58,7 @@ class SQLiteReader:
         self._cursor = 0  # the last row that was looked at
         self._version: int | None = None  # SQLite's count of other people's commits, when caught up
         who = _WHO if wanted.user is not None else "NULL"
-        self._facts = f"rowid, method, status, path, route, duration, service, error, {who}"
+        self._facts = f"rowid, start, method, status, path, route, duration, service, error, {who}"
 
     def arrived(self) -> Iterator[Exchange]:
         """What came since the last call, oldest first; take all of it."""

@@ -43,6 +43,7 @@ class HTTPSink:
     """
 
     name = "http"
+    remote = True
 
     def __init__(
         self,

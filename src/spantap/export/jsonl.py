@@ -3,76 +3,76 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import stat
+from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from pathlib import Path
+from typing import Final
 
-from spantap.codec.jsonl import from_lines, to_line
-from spantap.export.files import create_private
-from spantap.export.outcome import not_kept
+from spantap.codec.jsonl import from_line, to_line
+from spantap.export.lines import LinesSink
 from spantap.model import Exchange
-from spantap.policy.destination import DestinationPolicy
+
+_BLOCK: Final = 1 << 20  # bytes read at a time
 
 
-class JSONLSink:
-    """Appends one line per exchange.
-
-    Each batch is one ``write`` to a file opened for appending, so lines of different processes
-    do not mix. The file is created with mode 0600.
+class JSONLSink(LinesSink):
+    """Appends one line per exchange: its record (docs/record.schema.json) as JSON.
 
     Attributes:
         name: ``jsonl``.
-        path: the file.
-        policy: which exchanges it gets, and which fields of them.
     """
 
     name = "jsonl"
 
-    def __init__(self, path: str | os.PathLike[str], *, policy: DestinationPolicy | None = None) -> None:
-        """Args:
-        path: the file; its directory must exist.
-        policy: see the class.
-        """
-        self.policy = policy
-        self.path = Path(path)
-        self._descriptor: int | None = None
-        self._pid = 0
-        self._torn = False  # our last line has no end
+    def line(self, exchange: Exchange) -> bytes:
+        """The record, and a newline."""
+        return to_line(exchange)
 
-    @property
-    def target(self) -> str:
-        """The absolute path of the file."""
-        return str(self.path.absolute())
+    def begin(self, descriptor: int) -> bytes:
+        """The end of the line that a process could not finish; nothing otherwise."""
+        found = os.fstat(descriptor)
+        torn = stat.S_ISREG(found.st_mode) and found.st_size
+        return b"\n" if torn and os.pread(descriptor, 1, found.st_size - 1) != b"\n" else b""
 
-    def write(self, exchanges: Sequence[Exchange], /) -> Mapping[str, int]:
-        """Append the batch.
+    def backwards(self, path: Path) -> Iterator[Exchange]:
+        """The exchanges of one file, the last first; what cannot be read is left out."""
+        with path.open("rb") as file:
+            for line in _backwards(file):
+                exchange = _decoded(line)
+                if exchange is not None:
+                    yield exchange
 
-        Returns:
-            How many lines the disk had no room for after the first ones, as ``unwritten``.
+    def count(self, blocks: Iterable[bytes]) -> int:
+        """How many lines there are."""
+        return sum(block.count(b"\n") for block in blocks)
 
-        Raises:
-            OSError: nothing was written.
-        """
-        if self._descriptor is None or self._pid != os.getpid():
-            create_private(self.path)
-            self._descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
-            self._pid = os.getpid()
-        lines = b"".join(map(to_line, exchanges))
-        if self._torn:
-            lines = b"\n" + lines  # what follows a torn line must not be lost with it
-        written = os.write(self._descriptor, lines)
-        if written == len(lines):
-            self._torn = False
-            return {}
-        self._torn = lines[written - 1 : written] != b"\n"
-        return not_kept(unwritten=lines[written:].count(b"\n"))
+    def first(self, path: Path) -> int | None:
+        """When the first exchange of a file began."""
+        with path.open("rb") as file:
+            exchange = _decoded(file.readline())
+        return exchange.timing.start or None if exchange else None
 
-    def read(self) -> Iterator[Exchange]:
-        """The exchanges in the file, oldest first."""
-        with self.path.open("rb") as lines:
-            yield from from_lines(lines)
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._descriptor is not None and self._pid == os.getpid():
-            os.close(self._descriptor)
-        self._descriptor = None
+def _decoded(line: bytes) -> Exchange | None:
+    try:
+        return from_line(line) if line.strip() else None
+    except ValueError:
+        return None
+
+
+def _backwards(file: BufferedReader) -> Iterator[bytes]:
+    """The lines of a file, the last first; what has no newline yet is still being written."""
+    position = file.seek(0, os.SEEK_END)
+    begun, whole = b"", False
+    while position:
+        step = min(_BLOCK, position)
+        position -= step
+        file.seek(position)
+        begun, *lines = (file.read(step) + begun).split(b"\n")
+        if lines and not whole:
+            whole = True
+            lines.pop()
+        yield from reversed(lines)
+    if whole:
+        yield begun

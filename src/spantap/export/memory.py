@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
+from spantap.export.search import EVERYTHING, Filter
 from spantap.model import Exchange
 from spantap.policy.destination import DestinationPolicy
 
@@ -45,11 +47,16 @@ class MemorySink:
         with self._lock:
             self._exchanges.extend(exchanges)
 
-    def read(self, limit: int | None = None) -> list[Exchange]:
-        """The exchanges kept, newest first, at most limit of them."""
+    def read(self, limit: int | None = None, wanted: Filter = EVERYTHING) -> list[Exchange]:
+        """The exchanges kept, newest first.
+
+        Args:
+            limit: at most so many; None is all.
+            wanted: which.
+        """
         with self._lock:
             newest = list(reversed(self._exchanges))
-        return newest[:limit]
+        return list(islice(filter(wanted.wants, newest), limit))
 
     def clear(self) -> None:
         """Forget all of them."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -25,6 +26,7 @@ from spantap.export.outcome import (
     not_kept,
     root_cause,
 )
+from spantap.export.search import EVERYTHING, Filter
 from spantap.model import Exchange
 from spantap.policy.destination import DestinationPolicy
 
@@ -78,6 +80,7 @@ class RedisSink:
     """
 
     name = "redis"
+    remote = True
 
     def __init__(
         self,
@@ -131,25 +134,18 @@ class RedisSink:
         with _told():
             return not_kept(duplicate=int(self._opened()(keys=[self.stream, self._ids], args=said)))
 
-    def read(self, limit: int = 100, *, since: int = 0, service: str | None = None) -> list[Exchange]:
+    def read(self, limit: int | None = 100, wanted: Filter = EVERYTHING) -> list[Exchange]:
         """Exchanges, those that arrived last first.
 
         Args:
-            limit: at most so many.
-            since: only those that started at or after this time, in nanoseconds since the epoch.
-            service: only those of this ``service.name``.
+            limit: at most so many; None is all.
+            wanted: which.
 
         Raises:
             NotTakenError: Redis cannot be read; the text says why.
         """
-        found: list[Exchange] = []
         with _told(), _client(self._address, self._timeout) as client:
-            for exchange in self._newest_first(client):
-                if len(found) >= limit:
-                    break
-                if exchange.timing.start >= since and service in (None, exchange.service):
-                    found.append(exchange)
-        return found
+            return list(islice(filter(wanted.wants, self._newest_first(client)), limit))
 
     def count(self) -> int:
         """How many exchanges the stream holds; 0 when there is none.

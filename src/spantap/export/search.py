@@ -17,9 +17,21 @@ class Filter:
 
     Attributes:
         user: the user asked for, or None. Stores look it up only when it is asked for.
+        since, until: see the arguments.
     """
 
-    __slots__ = ("_errors", "_methods", "_path", "_route", "_service", "_slower", "_statuses", "user")
+    __slots__ = (
+        "_errors",
+        "_methods",
+        "_path",
+        "_route",
+        "_service",
+        "_slower",
+        "_statuses",
+        "since",
+        "until",
+        "user",
+    )
 
     def __init__(
         self,
@@ -32,6 +44,8 @@ class Filter:
         service: str | None = None,
         slower: int = 0,
         errors: bool = False,
+        since: int = 0,
+        until: int | None = None,
     ) -> None:
         """Args:
             methods: any of these, whatever the case.
@@ -41,6 +55,8 @@ class Filter:
             service: the ``service.name``.
             slower: took so many nanoseconds, or more.
             errors: only those with an exception, a status of 500 or more, or no answer.
+            since: began then or later, in nanoseconds since the epoch.
+            until: began before that.
 
         Raises:
             InvalidPatternError: a pattern cannot be compiled.
@@ -53,10 +69,13 @@ class Filter:
         self._service = service
         self._slower = slower
         self._errors = errors
+        self.since = since
+        self.until = until
 
     def wants(self, exchange: Exchange) -> bool:
         """Whether an exchange is asked for."""
         return self.holds(
+            exchange.timing.start,
             exchange.request.method,
             exchange.response.status,
             exchange.request.path,
@@ -69,6 +88,7 @@ class Filter:
 
     def holds(
         self,
+        start: int,
         method: str,
         status: int | None,
         path: str,
@@ -81,6 +101,7 @@ class Filter:
         """Whether an exchange with these facts is asked for.
 
         Args:
+            start: nanoseconds since the epoch.
             method, path, route, service: as recorded.
             status: None when the app never answered.
             duration: in nanoseconds.
@@ -88,7 +109,9 @@ class Filter:
             user: see `who`.
         """
         return (
-            duration >= self._slower
+            start >= self.since
+            and (self.until is None or start < self.until)
+            and duration >= self._slower
             and (not self._methods or method.upper() in self._methods)
             and (not self._statuses or any(low <= (status or 0) <= high for low, high in self._statuses))
             and (not self._errors or error is not None or status is None or status >= 500)

@@ -62,6 +62,31 @@ class Batched(Protocol):
 
 
 @runtime_checkable
+class Remote(Protocol):
+    """What a sink may say beside `Sink`: how safe from the end of the process it is.
+
+    Attributes:
+        remote: it may not be there when it is needed: the spool, where there is one, keeps for it.
+    """
+
+    remote: bool
+
+
+@runtime_checkable
+class Expiring(Protocol):
+    """What a sink may offer beside `Sink`: it does not keep everything for ever.
+
+    Called like `write`, about once a minute: by the worker thread, one call at a time.
+    """
+
+    def expire(self) -> int:
+        """Let go of what is too old or too much; returns how many exchanges are gone since the last call.
+
+        It raises what `write` does when that cannot be done now.
+        """
+
+
+@runtime_checkable
 class Governed(Protocol):
     """What a sink may say beside `Sink`: which exchanges it gets, and which fields of them.
 

@@ -7,11 +7,13 @@ delivered twice is stored once, and counted as a duplicate.
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +22,10 @@ import orjson
 from spantap.codec.record import from_record, to_record
 from spantap.export.files import create_private
 from spantap.export.outcome import TryLaterError, not_kept
+from spantap.export.retention import FOREVER, Retention
+from spantap.export.search import EVERYTHING, Filter
 from spantap.export.sink import ProcessReport
+from spantap.export.store import Store
 from spantap.model import Exchange
 from spantap.policy.destination import DestinationPolicy
 
@@ -54,6 +59,13 @@ CREATE TABLE IF NOT EXISTS processes (
 );
 """
 
+_READ: Final = "SELECT record FROM exchanges WHERE start >= ? AND start < ? ORDER BY start DESC, rowid DESC"
+_LATEST: Final = 2**63 - 1
+_EXPIRE: Final = """
+DELETE FROM exchanges WHERE rowid IN (SELECT rowid FROM exchanges ORDER BY start, rowid LIMIT ?)
+"""
+_STEP: Final = 1000  # rows deleted in one transaction
+
 HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'exchanges'"
 
 _HAS_REPORTS: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'processes'"
@@ -72,26 +84,33 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
-class SQLiteSink:
+class SQLiteSink(Store):
     """Writes to a SQLite file, and reads from it.
 
-    `write` and `close` belong to one worker thread; `read` opens its own connection and may be
-    called from anywhere, also in another process. The file is created with mode 0600.
+    `write`, `expire` and `close` belong to one worker thread; `read` opens its own connection and may
+    be called from anywhere, also in another process. The file is created with mode 0600.
 
     Attributes:
         name: ``sqlite``.
         path: the file.
+        retention: what it lets go of; bytes are those of the file that are in use.
         policy: which exchanges it gets, and which fields of them.
     """
 
     name = "sqlite"
 
-    def __init__(self, path: str | os.PathLike[str], *, policy: DestinationPolicy | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        retention: Retention = FOREVER,
+        policy: DestinationPolicy | None = None,
+    ) -> None:
         """Args:
         path: the file; its directory must exist.
-        policy: see the class.
+        retention, policy: see the class.
         """
-        self.policy = policy
+        super().__init__(retention, policy)
         self.path = Path(path)
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
@@ -158,38 +177,74 @@ class SQLiteSink:
             counted: int = connection.execute("SELECT count(*) FROM exchanges").fetchone()[0]
         return counted
 
-    def read(
-        self,
-        limit: int = 100,
-        *,
-        since: int = 0,
-        service: str | None = None,
-    ) -> list[Exchange]:
-        """Exchanges newest first.
+    def read(self, limit: int | None = 100, wanted: Filter = EVERYTHING) -> list[Exchange]:
+        """Exchanges, newest first.
 
         Args:
-            limit: at most so many.
-            since: only those that started at or after this time, in nanoseconds since the epoch.
-            service: only those of this ``service.name``.
+            limit: at most so many; None is all.
+            wanted: which.
 
         Raises:
             FileNotFoundError: there is no such file yet.
         """
         if not self.path.exists():
             raise FileNotFoundError(f"{self.path}: no such store")
-        where, values = "start >= ?", [since]
-        parameters: list[Any] = list(values)
-        if service is not None:
-            where += " AND service = ?"
-            parameters.append(service)
-        # `where` holds only the words above; what the caller gave is bound.
-        query = f"SELECT record FROM exchanges WHERE {where} ORDER BY start DESC, rowid DESC LIMIT ?"  # noqa: S608
         # Not read-only: the last reader of a WAL file may have to create its shared memory.
         with closing(sqlite3.connect(self.path, timeout=_BUSY_SECONDS)) as connection:
             if not connection.execute(HAS_TABLE).fetchone():
                 return []  # the first writer has created the file, but not yet the table
-            rows = connection.execute(query, [*parameters, limit]).fetchall()
-        return [from_record(orjson.loads(record)) for (record,) in rows]
+            rows = connection.execute(
+                _READ, (wanted.since, _LATEST if wanted.until is None else wanted.until)
+            )
+            exchanges = (from_record(orjson.loads(record)) for (record,) in rows)
+            return list(islice(filter(wanted.wants, exchanges), limit))
+
+    def expire(self) -> int:
+        """Delete what the retention says, a thousand rows at a time: other processes write in between.
+
+        Returns:
+            How many are gone.
+
+        Raises:
+            TryLaterError: the file is locked.
+            sqlite3.Error: it could not be done for another reason.
+        """
+        if not self.retention or not self.path.exists():
+            return 0
+        try:
+            connection = self._connected()
+            gone = 0
+            while (step := self._surplus(connection)) > 0:
+                with connection:
+                    gone += (deleted := connection.execute(_EXPIRE, (min(step, _STEP),)).rowcount)
+                if not deleted:
+                    break
+            if gone:
+                connection.executescript("PRAGMA incremental_vacuum")  # `execute` does one page only
+        except sqlite3.OperationalError as error:
+            self.close()
+            raise TryLaterError(str(error)) from error
+        return gone
+
+    def _surplus(self, connection: sqlite3.Connection) -> int:
+        """How many rows to delete next, the oldest first; 0 when nothing is left to delete."""
+        retention, surplus = self.retention, 0
+        (rows,) = connection.execute("SELECT count(*) FROM exchanges").fetchone()
+        if retention.max_rows is not None:
+            surplus = rows - retention.max_rows
+        if retention.oldest is not None:
+            (old,) = connection.execute(
+                "SELECT count(*) FROM exchanges WHERE start < ?", [retention.oldest]
+            ).fetchone()
+            surplus = max(surplus, old)
+        if retention.max_bytes is not None and rows:
+            pages, free, size = (
+                connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("page_count", "freelist_count", "page_size")
+            )
+            over = 1 - retention.max_bytes / ((pages - free) * size)
+            surplus = max(surplus, math.ceil(rows * over))
+        return surplus
 
     def close(self) -> None:
         """Close the connection; SQLite folds the WAL back into the file when it is the last one."""
@@ -213,6 +268,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # has an effect on a new file only
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
             connection.executescript(_SCHEMA)

@@ -56,6 +56,7 @@ class WebSocketSink:
     """
 
     name = "websocket"
+    remote = True
 
     def __init__(
         self,

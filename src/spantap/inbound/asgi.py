@@ -81,6 +81,7 @@ class ASGIDoor:
                     passage.leave(tokens)
                 return
         elif kind == "lifespan":
+            self._begin()
             send = self._flushing(send)
         await self.app(scope, receive, send)
 
@@ -105,6 +106,13 @@ class ASGIDoor:
             scope.setdefault(_STARLETTE, True)
             scope.setdefault(_FASTAPI, None)
         return passage
+
+    def _begin(self) -> None:
+        """The server starts: what an earlier process has left on disk need not wait for a request."""
+        try:
+            self._tap().processor.begin()
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("starting with the server", error)
 
     def _flushing(self, send: Send) -> Send:
         """Deliver what is queued before the server is told that the app has shut down.

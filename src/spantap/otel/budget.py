@@ -37,6 +37,11 @@ class Budget:
             self._used += size
             return True
 
+    def overdraw(self, size: int) -> None:
+        """Take size bytes whether they fit or not: a batch that is read from disk goes out at once."""
+        with self._lock:
+            self._used += size
+
     def release(self, size: int) -> None:
         """Give size bytes back."""
         with self._lock:

@@ -14,12 +14,14 @@ from opentelemetry.trace import Link, SpanKind, format_span_id, format_trace_id
 
 from spantap.codec import names
 from spantap.codec.attributes import SpanFacts, decode, encode
-from spantap.export.sink import ProcessReport, Reporting, Sink, policy_of
-from spantap.guard import report
+from spantap.export.outcome import NotTakenError
+from spantap.export.sink import Expiring, ProcessReport, Reporting, Sink, policy_of
+from spantap.guard import logger, report
 from spantap.model import Exchange
 from spantap.policy.destination import DestinationPolicy
 
 _REPORT_SECONDS: Final = 1.0
+_EXPIRE_SECONDS: Final = 60.0
 
 
 class CleanSpan(ReadableSpan):
@@ -161,6 +163,9 @@ class SinkExporter(SpanExporter):
     """Dresses a `Sink` as an OpenTelemetry span exporter; spans without an exchange are passed over.
 
     Works behind our own queue and behind any span processor of the SDK.
+
+    Attributes:
+        expired: exchanges the sink has let go of because they were too old or too many.
     """
 
     def __init__(
@@ -179,14 +184,17 @@ class SinkExporter(SpanExporter):
         self._about = about if isinstance(sink, Reporting) else None
         self._reported: Mapping[str, Any] | None = None
         self._report_due = 0.0
+        self.expired = 0
+        self._expire_due = 0.0
 
     def settled(self, *, final: bool) -> None:
-        """A batch is done, or the worker has nothing to do: report on the process if there is news.
+        """A batch is done, or the worker has nothing to do: let go of what is too old, report on the process.
 
         Args:
             final: everything is flushed and this may be the last call: report at once; else once a
                 second at most.
         """
+        self._expire()
         if self._about is None or not (final or time.monotonic() >= self._report_due):
             return
         self._report_due = time.monotonic() + _REPORT_SECONDS
@@ -194,6 +202,16 @@ class SinkExporter(SpanExporter):
         if about.facts != self._reported and isinstance(self.sink, Reporting):
             self.sink.report(about)
             self._reported = about.facts
+
+    def _expire(self) -> None:
+        """Once a minute: it may have to look at all of the store."""
+        if not isinstance(self.sink, Expiring) or time.monotonic() < self._expire_due:
+            return
+        self._expire_due = time.monotonic() + _EXPIRE_SECONDS
+        try:
+            self.expired += self.sink.expire()
+        except (NotTakenError, OSError) as error:
+            logger.debug("%s could not expire anything: %s", self.sink.name, type(error).__name__)
 
     def deliver(self, spans: Sequence[ReadableSpan]) -> Mapping[str, int]:
         """Write the exchanges of a batch, which are chosen already; returns and raises what the sink does."""
@@ -211,6 +229,7 @@ class SinkExporter(SpanExporter):
             self._write(
                 [each for span in spans if (each := exchange_of(span)) is not None and self._takes(each)]
             )
+            self._expire()
         except Exception as error:  # noqa: BLE001 - the SDK lets an exporter's exception reach the app
             report(f"writing to {self.sink.name}", error)
             return SpanExportResult.FAILURE

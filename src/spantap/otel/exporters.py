@@ -16,9 +16,11 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.util._importlib_metadata import entry_points
 
+from spantap.export.csv import CSVSink
 from spantap.export.jsonl import JSONLSink
 from spantap.export.memory import MemorySink
 from spantap.export.outcome import RefusedError
+from spantap.export.retention import SETTINGS, Retention, Rotation, terms
 from spantap.export.sink import Sink
 from spantap.export.sqlite import SQLiteSink
 from spantap.model import ConfigurationError, Problem
@@ -31,11 +33,14 @@ GROUP: Final = "opentelemetry_traces_exporter"
 # What `otlp` and the names the SDK makes of it stand for; `otel.otlp` opens them.
 OTLP: Final = frozenset({"otlp", "otlp_proto_http", "otlp_proto_grpc"})
 
+_PREFIX: Final = "OTEL_PYTHON_SPANTAP_"
 _POLICIES: Final = "OTEL_PYTHON_SPANTAP_POLICIES"
 _SQLITE_PATH: Final = "OTEL_PYTHON_SPANTAP_SQLITE_PATH"
 _JSONL_PATH: Final = "OTEL_PYTHON_SPANTAP_JSONL_PATH"
+_CSV_PATH: Final = "OTEL_PYTHON_SPANTAP_CSV_PATH"
 DEFAULT_SQLITE: Final = "spantap.db"
 DEFAULT_JSONL: Final = "spantap.jsonl"
+DEFAULT_CSV: Final = "spantap.csv"
 
 _served: set[tuple[str, str]] = set()
 
@@ -54,17 +59,28 @@ def known() -> set[str]:
     return {"otlp", *(each.name for each in entry_points(group=GROUP))}
 
 
-def sink_named(name: str, sqlite_path: Path | None = None, jsonl_path: Path | None = None) -> Sink | None:
+def sink_named(
+    name: str,
+    paths: Mapping[str, Path | None],
+    retention: Retention,
+    rotation: Rotation,
+    csv_policy: DestinationPolicy | None = None,
+) -> Sink | None:
     """A sink for one of our own names; None for others.
 
     Args:
         name: as ``OTEL_TRACES_EXPORTER`` lists it.
-        sqlite_path, jsonl_path: the settings; None is the default file.
+        paths: kind of store -> the setting; None is the default file.
+        retention, rotation: on what terms it keeps exchanges.
+        csv_policy: names the columns of a CSV file.
     """
     if name == "spantap_sqlite":
-        return SQLiteSink(sqlite_path or DEFAULT_SQLITE)
+        return SQLiteSink(paths["sqlite"] or DEFAULT_SQLITE, retention=retention)
     if name == "spantap_jsonl":
-        return JSONLSink(jsonl_path or DEFAULT_JSONL)
+        return JSONLSink(paths["jsonl"] or DEFAULT_JSONL, retention=retention, rotation=rotation)
+    if name == "spantap_csv":
+        path = paths["csv"] or DEFAULT_CSV
+        return CSVSink(path, retention=retention, rotation=rotation, policy=csv_policy)
     if name == "spantap_memory":
         return MemorySink.of_process()
     return None
@@ -83,6 +99,31 @@ class Named(SinkExporter):
         if (self.sink.name, self.sink.target) in _served:
             return SpanExportResult.SUCCESS
         return super().export(spans)
+
+
+def _terms() -> tuple[Retention, Rotation]:
+    """On what terms stores keep exchanges, by the environment.
+
+    Raises:
+        ConfigurationError: the environment says something that cannot be read.
+    """
+    values: dict[str, Any] = {}
+    problems = []
+    for name, parse in SETTINGS.items():
+        variable = f"{_PREFIX}{name.upper()}"
+        text = os.environ.get(variable, "").strip()
+        if text:
+            try:
+                values[name] = parse(text)
+            except ValueError as error:
+                problems.append(Problem(variable, repr(text), str(error)))
+    try:
+        made = terms(values)
+    except ValueError as error:
+        problems.append(Problem(f"{_PREFIX}ROTATE_...", "***", str(error)))
+    if problems:
+        raise ConfigurationError(problems)
+    return made
 
 
 def _policy(destination: str) -> DestinationPolicy | None:
@@ -106,7 +147,8 @@ class SQLiteExporter(Named):
         """Args:
         path: the file; ``OTEL_PYTHON_SPANTAP_SQLITE_PATH``, else ./spantap.db when None.
         """
-        sink = SQLiteSink(path or os.environ.get(_SQLITE_PATH) or DEFAULT_SQLITE)
+        retention, _ = _terms()
+        sink = SQLiteSink(path or os.environ.get(_SQLITE_PATH) or DEFAULT_SQLITE, retention=retention)
         super().__init__(sink, policy=_policy(sink.name))
 
 
@@ -117,8 +159,23 @@ class JSONLExporter(Named):
         """Args:
         path: the file; ``OTEL_PYTHON_SPANTAP_JSONL_PATH``, else ./spantap.jsonl when None.
         """
-        sink = JSONLSink(path or os.environ.get(_JSONL_PATH) or DEFAULT_JSONL)
+        retention, rotation = _terms()
+        file = path or os.environ.get(_JSONL_PATH) or DEFAULT_JSONL
+        sink = JSONLSink(file, retention=retention, rotation=rotation)
         super().__init__(sink, policy=_policy(sink.name))
+
+
+class CSVExporter(Named):
+    """``OTEL_TRACES_EXPORTER=spantap_csv``: exchanges as rows of a CSV file."""
+
+    def __init__(self, path: str | None = None) -> None:
+        """Args:
+        path: the file; ``OTEL_PYTHON_SPANTAP_CSV_PATH``, else ./spantap.csv when None.
+        """
+        retention, rotation = _terms()
+        file = path or os.environ.get(_CSV_PATH) or DEFAULT_CSV
+        policy = _policy(CSVSink.name)
+        super().__init__(CSVSink(file, retention=retention, rotation=rotation, policy=policy), policy=policy)
 
 
 class MemoryExporter(Named):

@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Mapping
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 from spantap.otel.retry import Delivery
 
@@ -95,6 +96,15 @@ def prepare() -> None:
     """
     if protocol() == "grpc":
         importlib.import_module("opentelemetry.sdk._logs")
+
+
+def place(environ: Mapping[str, str] = os.environ) -> str:
+    """The same without user, password and query: it tells one collector from another, and no secret."""
+    where = target(environ)
+    if "://" not in where:
+        return where.rpartition("@")[2]
+    parts = urlsplit(where)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def target(environ: Mapping[str, str] = os.environ) -> str:

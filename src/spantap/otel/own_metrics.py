@@ -4,8 +4,9 @@ The same counts as `Handle.stats()`, read when metrics are collected: nothing is
 are those the semantic conventions have for processors and exporters (one pair of them for each
 destination), as far as there are any; the others begin with ``spantap.``. For each destination, at any
 time: ``spantap.span.captured`` is the sum of ``otel.sdk.exporter.span.exported`` (with and without
-``error.type``), of ``otel.sdk.processor.span.processed`` with an ``error.type``, and of
-``otel.sdk.processor.span.queue.size``.
+``error.type``), of ``otel.sdk.processor.span.processed`` with an ``error.type``, of
+``otel.sdk.processor.span.queue.size``, and of ``spantap.span.spooled``. What an earlier process has left
+on disk is not in them.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from spantap.version import __version__
 
 VARIABLE: Final = "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED"
 # What the queue itself gave up; every other reason is what the destination said.
-_BY_THE_QUEUE: Final = frozenset({"queue_full", "budget", "shutdown"})
+_BY_THE_QUEUE: Final = frozenset({"queue_full", "budget", "shutdown", "spool_full", "spool_age", "corrupt"})
 _TYPE: Final = "spantap_queue"
 
 
@@ -114,6 +115,7 @@ def _make() -> None:
         ("counter", "otel.sdk.processor.span.processed", "{span}", "Spans a queue is done with.", _processed),
         ("counter", "otel.sdk.exporter.span.exported", "{span}", "Spans whose export has ended.", _exported),
         ("level", "otel.sdk.processor.span.queue.size", "{span}", "Spans waiting, or being sent.", _queued),
+        ("level", "spantap.span.spooled", "{span}", "Spans on disk, waiting or being sent.", _spooled),
         ("level", "otel.sdk.processor.span.queue.capacity", "{span}", "Spans a queue may hold.", _capacity),
         ("level", "spantap.queue.memory.usage", "By", "Estimated bytes all queues hold.", _used),
         ("level", "spantap.queue.memory.limit", "By", "Bytes all queues may hold together.", _limit),
@@ -156,7 +158,7 @@ def _offered(now: _Moment) -> _Values:
 def _processed(now: _Moment) -> _Values:
     for component, stats, _ in now.destinations:
         given_up = {reason: count for reason, count in stats.dropped.items() if reason in _BY_THE_QUEUE}
-        yield stats.captured - stats.queued - sum(given_up.values()), component
+        yield stats.captured - stats.queued - stats.spooled - sum(given_up.values()), component
         for reason, count in given_up.items():
             yield count, {**component, "error.type": reason}
 
@@ -172,6 +174,11 @@ def _exported(now: _Moment) -> _Values:
 def _queued(now: _Moment) -> _Values:
     for component, stats, _ in now.destinations:
         yield stats.queued, component
+
+
+def _spooled(now: _Moment) -> _Values:
+    for component, stats, _ in now.destinations:
+        yield stats.spooled, component
 
 
 def _capacity(now: _Moment) -> _Values:

@@ -239,6 +239,10 @@ class CaptureProcessor(SpanProcessor):
     def _free(self, size: int, *, everywhere: bool) -> None:
         budget = self._budget
         wanted = max(size, budget.limit // 256)  # some more: not again for each span
+        for queue in self.queues:
+            queue.page_out(wanted)
+        if budget.used + size <= budget.limit:
+            return
         queues = sorted(self.queues, key=_waiting_bytes, reverse=True)
         for stage in range(len(STAGES)):
             wanted -= queues[0].lighten(stage, wanted, _size)
@@ -289,6 +293,11 @@ class CaptureProcessor(SpanProcessor):
         for session in list(self.sessions.values()):
             if session.seen.status is not None:
                 session.settle("process_ended")
+
+    def begin(self) -> None:
+        """The process begins to serve: what earlier ones have left on disk is delivered."""
+        for queue in self.queues:
+            queue.begin()
 
     def flush(self, timeout: float) -> bool:
         """Send what is queued.

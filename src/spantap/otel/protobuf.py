@@ -55,6 +55,29 @@ def encode_spans(spans: Sequence[ReadableSpan]) -> bytes:
     return b"".join(request)
 
 
+class SingleEncoder:
+    """Makes requests with one span in them; keeps what spans of one process share. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._resource: Resource | None = None
+        self._scope: InstrumentationScope | None = None
+        self._shared = self._shared_by_scope = self._end = self._end_of_scope = b""
+
+    def encode(self, span: ReadableSpan) -> bytes:
+        """The request body; the same as `encode_spans` makes of this span alone."""
+        resource, scope = span.resource, span.instrumentation_scope
+        if resource is not self._resource:
+            self._resource = resource
+            self._shared = _message(0x0A, _attributes(0x0A, resource.attributes))
+            self._end = _text(0x1A, resource.schema_url)
+        if scope is not self._scope or not self._shared_by_scope:
+            self._scope = scope
+            self._shared_by_scope = _scope(scope)
+            self._end_of_scope = _text(0x1A, scope.schema_url if scope else None)
+        body = b"".join((self._shared_by_scope, _message(0x12, encode_span(span)), self._end_of_scope))
+        return _message(0x0A, b"".join((self._shared, _message(0x12, body), self._end)))
+
+
 def encode_span(span: ReadableSpan) -> bytes:
     """One ``Span`` message, without its tag."""
     context = span.get_span_context()

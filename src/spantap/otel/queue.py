@@ -13,40 +13,23 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
-from spantap.guard import logger, report
+from spantap.guard import logger, quietly, report
+from spantap.otel.batching import Batching as Batching
 from spantap.otel.budget import Parcel
 from spantap.otel.child_end import at_child_end
 from spantap.otel.delivery_stats import DeliveryStats
 from spantap.otel.retry import Delivery, Outcome, Tries
 from spantap.otel.shed import STAGES
-from spantap.otel.waiting import Waiting
-
-
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """When a batch goes out.
-
-    Attributes:
-        max_items: spans a batch has at most.
-        max_bytes: estimated bytes a batch has at most; below the 4 MiB that gRPC servers take.
-        delay: seconds the first span of a batch waits at most.
-        max_queued: spans the queue holds at most.
-    """
-
-    max_items: int = 512
-    max_bytes: int = 2 * 1024 * 1024
-    delay: float = 0.5
-    max_queued: int = 10_000
-
+from spantap.otel.waiting import MakeWaiting, in_memory
 
 _EXIT_SECONDS: Final = 5.0
 _TICK: Final = 10.0  # an idle worker wakes this often
+_SOME: Final = 256 * 1024  # bytes of what is on disk that leave a full queue at once
 
 
 class DeliveryQueue:
@@ -57,12 +40,20 @@ class DeliveryQueue:
         capacity: spans it may hold.
     """
 
-    def __init__(self, name: str, open_delivery: Callable[[], Delivery], batching: Batching) -> None:
+    def __init__(
+        self,
+        name: str,
+        open_delivery: Callable[[], Delivery],
+        batching: Batching,
+        waiting: MakeWaiting = in_memory,
+    ) -> None:
         """Args:
         name: the destination's name.
         open_delivery: makes the exporter; called on the worker thread at the first batch.
         batching: when a batch goes out.
+        waiting: makes what holds the spans meanwhile.
         """
+        self._make_waiting = waiting
         self.name = name
         self._open_delivery = open_delivery
         self._batching = batching
@@ -72,15 +63,13 @@ class DeliveryQueue:
 
     def _reset(self) -> None:
         self._condition = threading.Condition()
-        self._items = Waiting()
-        self._in_flight = 0
+        self._here = threading.RLock()  # held while a thread of the app delivers
+        self._items = self._make_waiting(self._condition, self.resume)
         self._worker: threading.Thread | None = None
         self._delivery: Delivery | None = None
         self._flush_wanted = False
         self._settle_wanted = False
         self._closed = False
-        self._captured = self._exported = self._left_out = 0
-        self._dropped: Counter[str] = Counter()
         self._lightened: Counter[str] = Counter()
         self._tries = Tries(self.name)
         self._due = 0.0  # not to be tried before
@@ -91,16 +80,16 @@ class DeliveryQueue:
         """Queue a span, or count it as dropped; waits for the destination only as the process ends."""
         ending = False
         with self._condition:
-            self._captured += 1
+            own = self._items.own
+            own.captured += 1
             if self._closed:
-                self._dropped["shutdown"] += 1
+                own.dropped["shutdown"] += 1
                 return
-            if len(self._items) >= self._batching.max_queued:
-                self._dropped["queue_full"] += 1
+            if len(self._items) >= self._batching.max_queued and not self._items.page_out(_SOME):
+                own.dropped["queue_full"] += 1
                 return
             parcel.hold()
-            self._items.append(parcel)
-            self._items.bytes += parcel.size
+            self._items.add(parcel)
             if self._worker is None:
                 ending = not self._start_worker()
             elif not self._resting and (len(self._items) == 1 or self._batch_is_full()):
@@ -111,37 +100,29 @@ class DeliveryQueue:
     def refuse(self, reason: str) -> None:
         """Count a span that could not even be offered (the budget was spent)."""
         with self._condition:
-            self._captured += 1
-            self._dropped[reason] += 1
+            self._items.own.captured += 1
+            self._items.own.dropped[reason] += 1
 
     def leave_out(self) -> None:
         """Count an exchange that the destination's policy leaves out."""
         with self._condition:
-            self._left_out += 1
+            self._items.own.left_out += 1
 
     def stats(self) -> DeliveryStats:
         """The counts as of now."""
         with self._condition:
-            return DeliveryStats(
-                captured=self._captured,
-                exported=self._exported,
-                queued=len(self._items) + self._in_flight,
-                dropped=dict(self._dropped),
-                lightened=dict(self._lightened),
-                left_out=self._left_out,
-                failures=self._tries.failures,
-                failing=self._tries.failing,
-            )
+            expired = getattr(self._delivery, "expired", 0)
+            return self._items.stats(self._lightened, self._tries.failures, self._tries.failing, expired)
 
     @property
     def waiting_bytes(self) -> int:
-        """Estimated bytes of what waits here."""
+        """Estimated bytes of what waits here in memory."""
         return self._items.bytes
 
     def hurry(self) -> None:
         """Send what is queued now, without waiting for it: a destination that rests is tried again."""
         with self._condition:
-            if self._items:
+            if self._items.total:
                 self._flush_wanted = True
                 self._due = min(self._due, self._tries.asked_until)
                 self._condition.notify_all()
@@ -158,55 +139,65 @@ class DeliveryQueue:
         deadline = time.monotonic() + timeout
         self.hurry()
         with self._condition:
-            while self._items or self._in_flight:
+            while self._items.total or self._items.out:
                 if self._closed:
-                    return False  # what is under way is not waited for a second time
+                    break  # what is under way is not waited for a second time
                 self._flush_wanted = True
                 left = deadline - time.monotonic()
                 # It asked for more time than there is: no use waiting.
-                asked = not self._in_flight and self._tries.asked_until > deadline
+                asked = not self._items.out and self._tries.asked_until > deadline
                 if left <= 0 or self._worker is None or asked:
                     self._flush_wanted = False
-                    return False
+                    break
                 self._condition.wait(left)
-            return True
+            done = not (self._items.total or self._items.out)
+        self._items.keep()
+        return done
 
     def settle(self, timeout: float) -> None:
         """Everything of every destination is flushed: let this one say so, within seconds."""
         with self._condition:
             if self._worker is None or self._closed or not hasattr(self._delivery, "settled"):
                 return
-            if self._in_flight:  # it was not flushed in time
+            if self._items.out:  # it was not flushed in time
                 return
             self._settle_wanted = True
             self._condition.notify_all()
             self._condition.wait_for(lambda: not self._settle_wanted, timeout)
 
     def shutdown(self, timeout: float) -> bool:
-        """Send what is queued, then stop; what is left after the timeout is counted as lost.
+        """Send what is queued, then stop; what is left in memory after the timeout is counted as lost.
+
+        Returns:
+            Whether nothing was lost.
 
         Called again it does nothing: exit handlers of several owners may meet here.
         """
         with self._condition:
             if self._closed:
-                return not self._in_flight
+                return not self._items.out
         done = self.flush(timeout)
         self.tell_what_waits()
         with self._condition:
             self._closed = True
             self._drop_all("shutdown")
+            lost = not done and self._items.own.dropped["shutdown"] > 0
             worker, delivery = self._worker, self._delivery
             self._condition.notify_all()
         if not done and delivery is not None:
-            _quietly(delivery.interrupt, "interrupting a destination")
+            quietly(delivery.interrupt, "interrupting a destination")
         if worker is not None and worker is not threading.current_thread():
             worker.join(min(timeout, 1.0))
-        return done
+        self._items.close()
+        return done or not (lost or self._items.in_memory_alone)
 
     def tell_what_waits(self) -> None:
         """The process may end with it: say so, once for each number."""
         with self._condition:
-            count = len(self._items) + self._in_flight
+            spooled = self._items.spool.own
+            if spooled and not self._closed:
+                logger.info("%s: %d spans wait in the spool", self.name, spooled)
+            count = self._items.in_memory_alone
             if not count or count == self._told or self._closed:
                 return
             self._told = count
@@ -226,17 +217,24 @@ class DeliveryQueue:
 
     def _deliver_here(self) -> None:
         """The process ends and nobody will come for what is queued: send it from this thread."""
-        with suppress_instrumentation(), self._condition:
-            while self._items:
-                self._deliver(self._take())
+        with suppress_instrumentation(), self._here:
+            while self._items.total:
+                with self._condition:
+                    batch = self._take()
+                self._deliver(batch)
                 if self._resting:
                     self.tell_what_waits()
-                    self._drop_all("shutdown")
+                    with self._condition:
+                        self._drop_all("shutdown")
+                    return
 
     def _drop_all(self, reason: str) -> None:
-        count = self._items.drop_all()
-        if count:
-            self._dropped[reason] += count
+        self._items.own.lose(reason, self._items.drop_all())
+
+    def page_out(self, wanted: int) -> None:
+        """Let go from memory what is on disk, as many bytes as are wanted."""
+        with self._condition:
+            self._items.page_out(wanted)
 
     def lighten(self, stage: int, wanted: int, size_of: Callable[[ReadableSpan], int]) -> int:
         """Give up a part (index into `shed.STAGES`) of what waits here; the bytes that gives back.
@@ -255,9 +253,7 @@ class DeliveryQueue:
     def drop_oldest(self, wanted: int, reason: str) -> None:
         """Drop as many of those that wait longest as make up so many bytes."""
         with self._condition:
-            count = self._items.drop_oldest(wanted)
-            if count:
-                self._dropped[reason] += count
+            self._items.own.lose(reason, self._items.drop_oldest(wanted))
 
     def weigh(self) -> None:
         """Spans may have become lighter in another queue: count the bytes anew."""
@@ -266,7 +262,7 @@ class DeliveryQueue:
 
     def _batch_is_full(self) -> bool:
         batching = self._batching
-        return len(self._items) >= batching.max_items or self._items.bytes >= batching.max_bytes
+        return self._items.total >= batching.max_items or self._items.bytes >= batching.max_bytes
 
     def _run(self) -> None:
         # Our own deliveries are never traced, or each export would make the next one.
@@ -279,12 +275,11 @@ class DeliveryQueue:
                     self._deliver(batch)
                 self._settle()
             if self._delivery is not None:
-                _quietly(self._delivery.close, "closing a destination")
+                quietly(self._delivery.close, "closing a destination")
                 logger.debug("%s: closed", self.name)
 
     def _settle(self) -> None:
-        # Optional: stores have it, to report on the process.
-        settled: Any = getattr(self._delivery, "settled", None)
+        settled: Any = getattr(self._delivery, "settled", None)  # stores have it
         if settled is not None:
             try:
                 settled(final=self._settle_wanted)
@@ -298,13 +293,13 @@ class DeliveryQueue:
     def _next_batch(self) -> list[Parcel] | None:
         """Wait for a batch that is full, old enough or asked for; empty after a while; None when closed."""
         with self._condition:
-            while not self._items or self._resting:
+            while not self._items.total or self._resting:
                 if self._closed:
                     return None
                 if self._settle_wanted:
                     return []
                 left = _TICK
-                if self._items:
+                if self._items.total:
                     left = self._due - time.monotonic()
                     if left <= 0:
                         self._resting = False
@@ -322,34 +317,33 @@ class DeliveryQueue:
             return self._take()
 
     def _take(self) -> list[Parcel]:
-        batch = self._items.take(self._batching.max_items, self._batching.max_bytes)
-        self._in_flight = len(batch)
-        return batch
+        return self._items.next_batch(self._batching.max_items, self._batching.max_bytes)
 
     def _deliver(self, batch: list[Parcel]) -> None:
+        batch = self._items.ready(batch)
+        if not batch:
+            return
         began = time.monotonic()
-        logger.debug("%s: %d spans to send, %d more queued", self.name, len(batch), len(self._items))
+        logger.debug("%s: %d spans to send, %d more queued", self.name, len(batch), self._items.total)
         spans = [parcel.span for parcel in batch]
         outcome = self._tries.send(self._opened, spans, hurry=self._flush_wanted)
         took = (time.monotonic() - began) * 1000
         lost, again = sum(outcome.lost.values()), sum(outcome.again)
-        logger.debug(
-            "%s: %d sent, %d lost, %d to be tried again, in %.0f ms",
-            self.name,
-            len(batch) - lost - again,
-            lost,
-            again,
-            took,
-        )
+        sent = len(batch) - lost - again
+        told = "%s: %d sent, %d lost, %d to be tried again, in %.0f ms"
+        logger.debug(told, self.name, sent, lost, again, took)
         with self._condition:
-            self._exported += len(batch) - lost - again
-            self._dropped.update(outcome.lost)
+            ledger = self._items.ledger_of(batch)
+            ledger.exported += sent
+            ledger.dropped.update(outcome.lost)
             self._lightened.update(outcome.lightened)
-            self._in_flight = 0
             if again:
                 self._put_back(batch, outcome)
+            else:
+                self._items.done(batch)
             self._condition.notify_all()
         if not again:
+            self._items.record()
             for parcel in batch:
                 parcel.release()
 
@@ -368,14 +362,20 @@ class DeliveryQueue:
 
     def reset_after_fork(self) -> None:
         """In the child: start empty, with new locks and no thread."""
+        self._items.forget()
         self._reset()
 
+    def begin(self) -> None:
+        """The process begins to serve: look for what earlier ones have left on disk."""
+        with self._condition:
+            self._items.begin()
 
-def _quietly(call: Callable[[], None], doing: str) -> None:
-    try:
-        call()
-    except Exception as error:  # noqa: BLE001 - a destination's end must not be the process's
-        report(doing, error)
+    def resume(self) -> None:
+        """There is something to deliver that nobody has put here."""
+        with self._condition:
+            if self._worker is None and not self._closed:
+                self._start_worker()
+            self._condition.notify_all()
 
 
 def _flush_all() -> None:

@@ -14,6 +14,7 @@ from documents import DOCUMENTS
 from spantap.policy.redact import MASK, Redactor, Tally
 from spantap.policy.redact.beginning import clean_beginning
 from spantap.policy.redact.loose import clean_loose
+from spantap.policy.redact.partial import clean_closed, clean_partial
 
 RULES = Redactor()._rules
 _MARKED = re.compile(r'"?\[REDACTED\]"?')
@@ -40,6 +41,22 @@ def test_each_beginning_is_masked_like_its_tokens(whole: str) -> None:
         assert _MARKED.sub(MASK, clean) == _MARKED.sub(MASK, clean_loose(text, RULES, slow))
         assert quick.counts == slow.counts
     assert done > len(whole) * 0.7
+
+
+@pytest.mark.parametrize("whole", _SHAPES)
+def test_what_we_cut_is_masked_like_the_document_closed(whole: str) -> None:
+    """Wherever it was cut, no value is shown that closing and reading it hides."""
+    for end in range(1, len(whole)):
+        text = whole[:end]
+        quick, slow = Tally(), Tally()
+        clean = clean_partial(text, RULES, quick, str)
+        wanted = clean_closed(text, RULES, slow, str)
+        assert clean is not None
+        assert wanted is not None
+        assert clean.count("hunter2") <= wanted.count("hunter2")
+        assert all(clean.count(each) <= wanted.count(each) for each in slow.secrets)
+        assert slow.secrets <= quick.secrets
+        assert set(slow.counts) <= set(quick.counts)
 
 
 @settings(max_examples=200, deadline=None)

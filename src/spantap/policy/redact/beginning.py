@@ -27,6 +27,15 @@ _HIDDEN: Final = f'"{MASK}"'.encode()
 _Member = tuple[bytes, int, int]  # its name with quotes, and the place of its value
 
 
+def is_beginning(text: str) -> bool:
+    """Whether a text is JSON up to its end, and ends too early."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return error.pos == len(text)
+    return False
+
+
 def clean_beginning(text: str, rules: Rules, tally: Tally) -> str | None:
     """The text with everything sensitive masked, or None when it is something else, or takes more to tell.
 
@@ -35,11 +44,18 @@ def clean_beginning(text: str, rules: Rules, tally: Tally) -> str | None:
         rules: what is sensitive.
         tally: counts what is masked.
     """
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        if error.pos != len(text):
-            return None
+    return clean_so_far(text, rules, tally, "key") if is_beginning(text) else None
+
+
+def clean_so_far(text: str, rules: Rules, tally: Tally, rule: str) -> str | None:
+    """The same for what is a beginning.
+
+    Args:
+        text: the beginning of a JSON document.
+        rules: what is sensitive.
+        tally: counts what is masked.
+        rule: as what values count whose names may come behind the end.
+    """
     data = whole = encode(text)
     nameless = _nameless(whole) if _LATER.found(whole) else []
     for start, end in reversed(nameless):
@@ -48,7 +64,7 @@ def clean_beginning(text: str, rules: Rules, tally: Tally) -> str | None:
     clean = clean_in_place(shown, data, rules.prefilter.touched(data), rules, tally)
     if clean is not None:
         for start, end in nameless:
-            tally.add("key", decode(whole[start:end]).strip('"'))
+            tally.add(rule, decode(whole[start:end]).strip('"'))
     return clean
 
 

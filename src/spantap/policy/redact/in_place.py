@@ -25,6 +25,7 @@ Places = list[tuple[int, int]]
 
 # Behind a name: the value, if it is a string or a literal, else where its bracket stands.
 _VALUE = re.compile(rb'\s*:\s*("[^"]*(?:"|\Z)|[^\s"{}\[\],]*)')
+_SCALAR = re.compile(rb'"[^"]*(?:"|\Z)|[^\s"{}\[\],:]+')
 _BRACKETS = re.compile(rb'"[^"]*(?:"|\Z)|([{\[])|[}\]]')
 _NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]{11,}")
 _IN_NUMBER: Final = b"0123456789.eE+-"
@@ -166,7 +167,7 @@ class _Masking:
         """Mask the value behind a name, the end of which is known unless it has brackets; where it ends."""
         if start == end:
             end = self._closed(start)
-        value = self._loaded(start, end)
+        value = self._loaded(start, end) if start < end else None
         if type(value) is dict and (outline("", value, []) is not None or is_operations("/", value)):
             raise _WalkError
         if is_message(value):
@@ -189,14 +190,24 @@ class _Masking:
         return len(self._data)
 
     def _loaded(self, start: int, end: int) -> Any:
-        """What stands there; of what ends too early the text."""
+        """What stands there; of a value that ends too early the text, or the values inside."""
         raw = self._data[start:end]
         if raw[:1] == b'"' and not self._is_closed(start, end):
             raw += b'"'
         try:
             return orjson.loads(raw)
         except orjson.JSONDecodeError:
+            if raw[0] in b"{[":
+                return [self._scalars(start + 1, end)]  # something, even if there is nothing in it yet
             return decode(raw.strip(b'"'))
+
+    def _scalars(self, start: int, end: int) -> list[Any]:
+        """The values inside of an object or array that ends too early."""
+        return [
+            self._loaded(*match.span())
+            for match in _SCALAR.finditer(self._bare, start, end)
+            if _VALUE.match(self._bare, match.end()) is None
+        ]
 
     def _is_closed(self, start: int, end: int) -> bool:
         return end > start + 1 and self._bare[end - 1] == _QUOTE

@@ -12,9 +12,12 @@ from typing import Any, Final
 
 import orjson
 
+from spantap.policy.redact.beginning import clean_so_far, is_beginning
 from spantap.policy.redact.beside import LATER, LONGEST, NAMERS
 from spantap.policy.redact.cut import without_tail
+from spantap.policy.redact.in_place import bare
 from spantap.policy.redact.json import clean_json
+from spantap.policy.redact.patterns import decode, encode
 from spantap.policy.redact.ruled import Ruled
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
@@ -38,6 +41,41 @@ def clean_partial(
         inner: cleans the text of a string that was cut.
         ruled: the user's rules.
     """
+    if ruled is None and is_beginning(text):
+        shown = _shown(text, inner)
+        clean = clean_so_far(shown, rules, tally, "cut")
+        if clean is not None:
+            return clean
+    return clean_closed(text, rules, tally, inner, ruled=ruled)
+
+
+def _shown(text: str, inner: CleanText) -> str:
+    """A beginning without what may be the beginning of a name, a number or a secret at its end."""
+    data = encode(text)
+    unescaped = bare(data)
+    if not unescaped.count(b'"') & 1:
+        shown = text.rstrip(_LITERAL)  # a number or a word may go on
+    else:
+        quote = unescaped.rfind(b'"')
+        shown, inside = decode(data[:quote]), decode(data[quote + 1 :])
+        if _holds_value(shown):
+            cleaned = _cleaned(without_tail(inside), inner)
+            if cleaned is not None:
+                return f'{shown}"{cleaned}'
+    trimmed = shown.rstrip()
+    return trimmed[:-1] if trimmed.endswith(",") else shown
+
+
+def _holds_value(text: str) -> bool:
+    """Whether the string that comes next is a value, not a name."""
+    last = text.rstrip()[-1:]
+    return last == ":" or (last != "{" and not is_beginning(text + '"":'))
+
+
+def clean_closed(
+    text: str, rules: Rules, tally: Tally, inner: CleanText, *, ruled: Ruled | None = None
+) -> str | None:
+    """The same by closing the document: for what `clean_so_far` leaves, and what its results are held to."""
     seen = _structure(text)
     if seen is None:
         return None
