@@ -27,7 +27,7 @@ from spantap.cli import view
 from spantap.export.sqlite import SQLiteSink
 from spantap.model import Exchange
 
-for _name in ("apps", "bodies", "heads", "peers"):
+for _name in ("apps", "bodies", "shapes", "heads", "peers"):
     importlib.import_module(f"leaks.cases_of_{_name}")
 
 TESTS: Final = Path(__file__).parent.parent

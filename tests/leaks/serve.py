@@ -27,7 +27,7 @@ from leaks.doors import ASGI, BUILDERS, DOORS, Shop
 from leaks.planting import Plant
 from spantap.export.memory import MemorySink
 
-for name in ("apps", "bodies", "heads", "peers"):
+for name in ("apps", "bodies", "shapes", "heads", "peers"):
     importlib.import_module(f"leaks.cases_of_{name}")
 
 _SERVERS = ("uvicorn", "waitress", "django", "shop", "asyncio", "leaks", "websockets")

@@ -40,9 +40,9 @@ def test_case_of_elements_beside_each_other() -> None:
 
 
 def test_words_of_schemas_are_no_secrets() -> None:
-    """An OpenAPI document keeps its words, although they stand under ``password``."""
+    """A document keeps the words of schemas, although they stand under ``password`` in it."""
     tally = Tally()
-    text = '{"password": {"type": "string", "in": "header"}, "name": {"type": "string"}}'
+    text = '{"password": {"type": "string", "in": "header", "x": 1}, "name": {"type": "string"}}'
 
     clean = REDACTOR.body(text, JSON, tally)
 

@@ -122,3 +122,14 @@ def test_a_link_in_a_header_needs_no_host() -> None:
     """The same in header values."""
     pairs = [("link", f"</cb?state=x&code={C}>; rel=next")]
     assert REDACTOR.header_pairs(pairs, Tally()) == [("link", "</cb?state=x&code=REDACTED>; rel=next")]
+
+
+def test_userinfo_in_a_path_may_be_encoded() -> None:
+    """A path that holds a URL, as proxies have it."""
+    path = f"/proxy/https%3A%2F%2Fann:{C}%40h/x"
+    assert REDACTOR.path(path, Tally()) == "/proxy/https%3A%2F%2FREDACTED:REDACTED%40h/x"
+
+
+def test_a_code_beside_a_scope_is_one_of_oauth() -> None:
+    """Google sends no state unless it was given one."""
+    assert REDACTOR.query(f"code={C}&scope=openid", Tally()) == "code=REDACTED&scope=openid"

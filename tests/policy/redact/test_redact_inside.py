@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from xml.sax.saxutils import escape
 
@@ -70,3 +71,119 @@ def test_markup_with_entities_of_its_own_is_masked() -> None:
     """As a body it would be withheld."""
     body = json.dumps({"a": f'<!DOCTYPE a [<!ENTITY p "{C}">]><password>&p;</password>'})
     assert REDACTOR.body(body, "application/json", Tally()) == json.dumps({"a": M})
+
+
+WRAPPED = base64.b64encode(json.dumps({"name": "password", "value": C}).encode()).decode()
+FORM_PART = f'--x\r\nContent-Disposition: form-data; name="password"\r\n\r\n{C}\r\n--x--'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"data": WRAPPED, "id": 7}, {"data": M, "id": 7}),
+        ({"data": WRAPPED.rstrip("=").replace("+", "-")}, {"data": M}),
+        ({"cursor": base64.b64encode(b'{"id": 7, "page": 2}').decode()}, None),
+        ({"body": FORM_PART}, {"body": M}),
+        (
+            {"kind": "Secret", "data": {"foo": C}, "stringData": {"x": C}},
+            {"kind": "Secret", "data": M, "stringData": M},
+        ),
+        (
+            {
+                "keys": [
+                    {"kty": "RSA", "n": "abc", "e": "AQAB", "d": C, "p": C},
+                    {"kty": "oct", "k": C, "kid": "1"},
+                ]
+            },
+            {
+                "keys": [
+                    {"kty": "RSA", "n": "abc", "e": "AQAB", "d": M, "p": M},
+                    {"kty": "oct", "k": M, "kid": "1"},
+                ]
+            },
+        ),
+        (
+            {"columns": ["user", "password"], "rows": [["ann", C], ["bob", C]]},
+            {"columns": ["user", "password"], "rows": [["ann", M], ["bob", M]]},
+        ),
+        (
+            {"columns": [{"name": "user"}, {"name": "pin"}], "rows": [["ann", C]]},
+            {"columns": [{"name": "user"}, {"name": "pin"}], "rows": [["ann", M]]},
+        ),
+        (
+            {"fields": ["user", "pin"], "values": ["ann", C]},
+            {"fields": ["user", "pin"], "values": ["ann", M]},
+        ),
+        ({"values": [["a", "pin", "b"], [1, C, 2]]}, {"values": [["a", "pin", "b"], [1, M, 2]]}),
+        ([["user", "password"], ["ann", C]], [["user", "password"], ["ann", M]]),
+        ([["pin", "1234"], ["a", "b"]], [["pin", M], ["a", "b"]]),
+        ({"fields": ["user", "password"], "values": [1, 2, 3]}, None),
+        (
+            {"path": ["login", "password"], "value": C, "a": 1},
+            {"path": ["login", "password"], "value": M, "a": 1},
+        ),
+        ({"path": ["password"], "received": C}, {"path": ["password"], "received": M}),
+        (
+            {"fields": [{"title": "API key", "value": C, "short": True}]},
+            {"fields": [{"title": "API key", "value": M, "short": True}]},
+        ),
+        ({"title": "Your password was changed", "text": "Hello"}, None),
+        (
+            {"Parameters": [{"ParameterKey": "DBPassword", "ParameterValue": C}]},
+            {"Parameters": [{"ParameterKey": "DBPassword", "ParameterValue": M}]},
+        ),
+        (
+            {"message": f'Variable "$password" got invalid value "{C}"; too short'},
+            {"message": f'Variable "$password" got invalid value "{M}"; too short'},
+        ),
+        (
+            {"message": f'2026-11-21 INFO got [{{"name": "pin", "value": "{C}"}}] done'},
+            {"message": f'2026-11-21 INFO got [{{"name": "pin", "value": "{M}"}}] done'},
+        ),
+    ],
+)
+def test_shapes_that_apps_send(before: object, after: object) -> None:
+    """Base64, Kubernetes, keys, tables, validators, chat messages, CloudFormation, GraphQL."""
+    clean = REDACTOR.body(json.dumps(before), "application/json", Tally())
+    assert clean is not None
+    assert json.loads(clean) == (before if after is None else after)
+    assert REDACTOR.body(clean, "application/json", Tally()) == clean
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "shown"),
+    [
+        ("text/csv", f"key,value\npassword,{C}\nauthor,ann\n", f"key,value\npassword,{M}\nauthor,ann\n"),
+        ("text/plain", f"name;value\npin;{C}\na;b\n", f"name;value\npin;{M}\na;b\n"),
+        (
+            "application/javascript",
+            f'var x = {{"name": "pin", "value": "{C}"}};',
+            f'var x = {{"name": "pin", "value": "{M}"}};',
+        ),
+        (
+            "text/html",
+            f'<script>x = [{{"name": "pin", "value": "{C}"}}];</script>',
+            f'<script>x = [{{"name": "pin", "value": "{M}"}}];</script>',
+        ),
+        (
+            "text/plain",
+            f"INFO [{{'name': 'pin', 'value': '{C}'}}]",
+            f"INFO [{{'name': 'pin', 'value': '{M}'}}]",
+        ),
+        (
+            "application/xml",
+            f"<a><ParameterKey>pin</ParameterKey><ParameterValue>{C}</ParameterValue></a>",
+            f"<a><ParameterKey>pin</ParameterKey><ParameterValue>{M}</ParameterValue></a>",
+        ),
+        (
+            "application/yaml",
+            f"kind: Secret\ndata:\n  a: {C}\nx: 1\n",
+            f'kind: Secret\ndata:\n  "{M}"\nx: 1\n',
+        ),
+        ("application/yaml", f"data:\n  a: {C}\nkind: Secret\n", f'data:\n  "{M}"\nkind: Secret\n'),
+    ],
+)
+def test_shapes_that_are_no_json(kind: str, text: str, shown: str) -> None:
+    """Tables of names and values, JSON in scripts and log lines, answers of AWS, manifests."""
+    assert REDACTOR.body(text, kind, Tally()) == shown
+    assert REDACTOR.body(shown, kind, Tally()) == shown

@@ -91,3 +91,9 @@ def test_html_may_be_called_xml() -> None:
 def test_what_is_no_value_stays(page: str) -> None:
     """Words of the language, further names, questions."""
     assert REDACTOR.body(page, HTML, Tally()) == page
+
+
+def test_a_long_value_may_hold_a_name_by_chance() -> None:
+    """Three letters of it are no reason to take it for one."""
+    page = "<div>API key</div><div>zqqx3r4zjwt32h5t7m</div>"
+    assert REDACTOR.body(page, HTML, Tally()) == f"<div>API key</div><div>{M}</div>"

@@ -42,7 +42,7 @@ TABLE = [
     (f"a: 1\n---\npassword: {C}\n", f"a: 1\n---\npassword: {H}\n"),
     (f"data:\n  app.yaml: |\n    password:\n      {C}\n  b: 1\n",
      f"data:\n  app.yaml: |\n    password:\n      {H}\n  b: 1\n"),
-    (f"kind: Secret\nstringData:\n  DB_PASSWORD: {C}\n", f"kind: Secret\nstringData:\n  DB_PASSWORD: {H}\n"),
+    (f"kind: Secret\nstringData:\n  DB_PASSWORD: {C}\n", f"kind: Secret\nstringData:\n  {H}\n"),
     (f"password: 'it is open\n{C}\n", f"password: {H}\n"),
 ]  # fmt: skip
 

@@ -282,7 +282,7 @@ def test_what_is_merely_not_listed_is_not_looked_for_elsewhere() -> None:
 
 
 documents = st.recursive(
-    st.none() | st.booleans() | st.integers(1, 2**40) | st.text("plain", min_size=1, max_size=9),
+    st.none() | st.booleans() | st.integers(1, 2**40) | st.text("plai", min_size=1, max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
     max_leaves=12,
 )  # fmt: skip

@@ -27,15 +27,28 @@ NAMING: Final = (
     "n",
     "k",
     "path",
+    "kind",  # of Kubernetes: Secret
+    "argumentName",
+    "ParameterKey",
+    "OutputKey",
+    "instancePath",
+    "dataPath",
 )
 NAMED: Final = frozenset({
     "value", "values", "val", "content", "data", "text", "default", "v", "Value", "Values", "VALUE",
     "oldValue", "newValue", "old_value", "new_value", "stringValue", "string_value", "rejectedValue",
-    "rejected_value",
+    "rejected_value", "originalValue", "oldVal", "newVal", "ParameterValue", "OutputValue",
+    "stringData",
 })  # fmt: skip
 
-# What pydantic tells of a value it refused, beside its place.
-REFUSED: Final = frozenset({"input", "ctx"})
+# These stand beside a name as well, and are none.
+NOT_ALONE: Final = frozenset({"id", "type", "kind"})
+# Members that tell the place of a value, name by name, and the value.
+PLACES: Final = ("loc", "path")
+# What validators tell of a value they refused, beside its place.
+REFUSED: Final = frozenset({"input", "ctx", "received"})
+# Private members of a key: RFC 7518, 6.2 to 6.4.
+KEY_PARTS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 LATER: Final = NAMED | REFUSED  # values whose name may come after them
-NAMERS: Final = frozenset(NAMING) - {"id", "type"}  # those two stand beside a name as well
+NAMERS: Final = frozenset(NAMING) - NOT_ALONE
 LONGEST: Final = 512  # characters of a value whose name may come later

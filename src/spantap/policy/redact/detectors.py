@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from spantap.policy.redact.patterns import WORD_START, Pattern, compile_bytes
+from spantap.policy.redact.wrapped import BEGINNINGS
 
 
 class Found(NamedTuple):
@@ -112,6 +113,8 @@ HINT: Final = "|".join(
         _IBAN,
         r":(?:\\*/){2}[^\s\"'<>]*@",  # user:password@ in a URL: masked by `text` and `url`
         r"[?&#]code=",  # of OAuth, if the names beside it say so
+        r"[yY]our(?:[ +][a-zA-Z0-9_-]{1,32})?[ +]code\b|Failing row contains",  # `text` looks further
+        rf"(?:^|[^A-Za-z0-9+/_-]){BEGINNINGS}[A-Za-z0-9+/_-]{{13}}",  # JSON in base64
     ]
 )
 

@@ -25,6 +25,7 @@ from spantap.policy.redact.tally import MASK, Tally
 from spantap.policy.redact.text import clean_text
 from spantap.policy.redact.url import clean_path, clean_query, clean_url
 from spantap.policy.redact.user_rules import Rule
+from spantap.policy.redact.wrapped import unwrapped
 from spantap.policy.withheld import Withheld
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -274,6 +275,9 @@ class Redactor:
             clean = clean_json(text, self._rules, tally, depth, mask)
             if clean is not None:
                 return clean
+        inside = unwrapped(text)
+        if inside is not None:
+            return text if self._value(inside, tally, depth + 1, mask) == inside else mask
         if mask == MASK and is_graphql(text):
             return clean_graphql(text, self._rules, tally)
         if mask == MASK:

@@ -18,7 +18,9 @@ ANYWHERE: Final = (
     "account-number", "routing-number", "date-of-birth", "saml-response", "saml-request",
     "connection-string", "national-insurance", "kenn-wort", "wacht-woord", "mot-de-passe", "senha",
     "contrasena", "contraseña", "passwört",
-    "lösenord", "hasło", "пароль", "секрет", "密码", "密碼", "口令", "パスワード", "비밀번호",
+    "lösenord", "hasło", "пароль", "секрет", "密码", "密碼", "口令", "パスワード", "비밀번호", "暗証番号",
+    "passord", "adgangskode", "salasana", "jelszó", "parola-chiave", "kata-sandi", "mật-khẩu", "şifre",
+    "κωδικός-πρόσβασης", "סיסמה", "סיסמא", "كلمة-المرور", "كلمة-السر", "رمز-عبور", "पासवर्ड", "รหัสผ่าน",
 )  # fmt: skip
 
 # Too short or too common to count inside another word: whole words, or a run of whole words.
@@ -33,6 +35,7 @@ WORDS: Final = (
     "sort-code", "signature", "sig", "hmac", "assertion", "session-key", "session-data", "session-cookie",
     "session-hash", "session-uuid", "user-session", "sess", "recovery-code", "backup-code", "auth-code",
     "access-code", "reset-code", "sms-code", "device-code", "mfa-code", "haslo", "losenord",
+    "oob-code", "saml-art", "heslo", "jelszo", "sifre", "mat-khau",
     "app-key", "application-key", "master-key", "client-key", "shared-key", "account-key", "storage-key",
     "session-key", "hmac-key", "aes-key", "rsa-key", "pgp-key", "gpg-key", "crypto-key", "cipher-key",
     "sign-key", "license-key", "licence-key", "service-key", "server-key", "webhook-key", "subscription-key",
@@ -61,8 +64,9 @@ ABOUT: Final = frozenset({
     "version", "usage", "used", "budget", "rate", "cost", "price", "duration", "timeout", "index", "age",
     "alg", "algorithm", "method", "methods", "field", "fields", "label", "placeholder", "name", "names",
     "brand", "network", "consent", "banner", "preferences", "provider", "providers", "title", "details",
-    "per", "second", "minute", "mode", "format", "scheme", "realm", "level", "domain", "path",
-    "ref", "refs", "check", "checks", "company",
+    "per", "second", "seconds", "minute", "minutes", "hours", "days",
+    "mode", "format", "scheme", "realm", "level", "domain", "path",
+    "ref", "refs", "check", "checks", "company", "error", "errors", "exception", "warning",
 })  # fmt: skip
 
 # A name that begins so asks a question about a secret (``has_password``, ``isToken``).

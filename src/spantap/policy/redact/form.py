@@ -25,7 +25,7 @@ _MOST_PASSES: Final = 3  # what is masked may make something else of what stands
 _BETWEEN: Final = "\n\n"  # one for what is before it to end with, one for what is behind to begin with
 # With one of these beside it, ``code`` is an OAuth authorization code, otherwise it is anything.
 _OAUTH: Final = frozenset(
-    {"state", "session_state", "grant_type", "iss", "redirect_uri", "client_id", "code_verifier"}
+    {"state", "session_state", "grant_type", "iss", "redirect_uri", "client_id", "code_verifier", "scope"}
 )
 
 

@@ -34,6 +34,7 @@ _VISIBLE: Final = frozenset({
 _HIDDEN: Final = frozenset({
     "x-ms-client-principal", "x-amzn-oidc-data", "x-amzn-oidc-identity", "x-amzn-oidc-accesstoken",
     "x-forwarded-access-token", "x-forwarded-client-cert", "dpop", "x-sso", "x-saml", "sec-webauthn-response",
+    "x-firebase-appcheck", "x-identity-header", "x-recaptcha-response", "x-plaid-verification",
 })  # fmt: skip
 _ATTRIBUTES: Final = frozenset({
     "expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned", "priority",

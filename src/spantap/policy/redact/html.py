@@ -25,6 +25,7 @@ _MARKS: Final = ":=\uff1a\uff1d \t\r\n\"'`"  # around a name
 _OPAQUE = re.compile(r"[\w!-/:-@\[-`{-~]{4,128}")  # one word
 _LONGEST: Final = 64
 _MOST_WORDS: Final = 4
+_LONG_WORD: Final = 16
 # Where a value is written into, and what is not typed there.
 _WRITTEN: Final = frozenset({"input", "textarea", "output"})
 _CHOSEN: Final = frozenset({"checkbox", "radio", "submit", "button", "reset", "image"})
@@ -125,10 +126,13 @@ class Page:
 
     def _opaque(self, text: str) -> bool:
         """Whether what stands behind a name looks like its value: one word, and none of the language."""
-        if _OPAQUE.fullmatch(text) is None or text in self._names:
+        if _OPAQUE.fullmatch(text) is None:
             return False
-        plain = text.islower() or text.istitle() or text.isupper()
-        return not plain or any(each.isdecimal() for each in text)
+        digits = any(each.isdecimal() for each in text)
+        long = len(text) >= _LONG_WORD
+        if text in self._names and not (digits and long):  # three letters of a long value may be a name
+            return False
+        return digits or long or not (text.islower() or text.istitle() or text.isupper())
 
     def before(self, text: str) -> str:
         """What was said on this line before a text, if it may name what the text begins with."""

@@ -14,6 +14,7 @@ import orjson
 from spantap.policy.redact.beside import NAMING
 from spantap.policy.redact.detectors import card_number
 from spantap.policy.redact.form import looks_sensitive
+from spantap.policy.redact.outlines import is_message, is_operations, outline
 from spantap.policy.redact.patterns import decode
 from spantap.policy.redact.prefilter import NOTATION, SHAPED
 from spantap.policy.redact.rules import DEEPEST, Rules
@@ -31,7 +32,8 @@ _IN_NUMBER: Final = b"0123456789.eE+-"
 _COLON: Final = b":"[0]
 _QUOTE: Final = b'"'[0]
 _SPACE: Final = b" \t\r\n"
-_NAMING: Final = frozenset(each.encode() for each in NAMING)
+_NAMING: Final = frozenset(each.encode() for each in (*NAMING, "title"))
+_OF_KEYS: Final = b"kty"  # other members of a JSON web key are known by it
 _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
@@ -151,7 +153,7 @@ class _Masking:
     def _is_secret(self, name: bytes) -> bool:
         if name in self._harmless:
             return False
-        if b"\\" in name or b"%" in name:
+        if b"\\" in name or b"%" in name or name == _OF_KEYS:
             raise _WalkError
         content = decode(name)
         if content in self._rules.names:
@@ -166,6 +168,10 @@ class _Masking:
         if start == end:
             end = self._closed(start)
         value = self._loaded(start, end) if start < end else None
+        if type(value) is dict and (outline("", value, []) is not None or is_operations("/", value)):
+            raise _WalkError
+        if is_message(value):
+            return end
         if value != self._mask and value not in _NOTHING:
             self._hidden.append(("key", value))
             self._edit(start, end, self._mask)

@@ -13,10 +13,12 @@ from typing import Any, Final
 
 import orjson
 
-from spantap.policy.redact.beside import NAMED, NAMING, REFUSED
+from spantap.policy.redact.beside import KEY_PARTS, NAMED, NAMING, PLACES, REFUSED
+from spantap.policy.redact.columns import HEADINGS, Cell, below_columns, below_heading, has_columns
 from spantap.policy.redact.detectors import LEAST_CARD, card_number
 from spantap.policy.redact.form import suspicious
 from spantap.policy.redact.in_place import Places, clean_in_place
+from spantap.policy.redact.outlines import is_message, is_operations, outline
 from spantap.policy.redact.patterns import encode
 from spantap.policy.redact.prefilter import NOTATION
 from spantap.policy.redact.ruled import Ruled
@@ -142,6 +144,8 @@ class _Walk:
             is_object = type(node) is dict
             if is_object and not harmless.issuperset(node):  # objects of an array mostly have the same names
                 self._by_name(node)
+            elif not is_object and len(node) > 1 and type(node[0]) is list:
+                self._below(below_heading(node, self._names))
             large = False
             for value in node.values() if is_object else node:
                 kind = type(value)
@@ -156,8 +160,7 @@ class _Walk:
                 elif kind is int or kind is float:
                     large = large or value >= LEAST_CARD
             if large and self._values:
-                for key, value in list(node.items() if is_object else enumerate(node)):
-                    node[key] = self._number(value)
+                self._numbers(node)
         return below
 
     def _suspicious(self) -> Iterator[tuple[Any, set[str]]]:
@@ -175,18 +178,42 @@ class _Walk:
             if not (verdict or (verdict is None and key in self._names)):
                 self._harmless.add(key)
             elif not (self._kept and (id(node), key) in self._kept):
-                node[key] = self._hidden("key", value)
+                node[key] = self._under(key, value)
         if not NAMED.isdisjoint(node):
             self._named(node)
             self._harmless -= NAMED  # so that we come here again
-        if "loc" in node:
-            self._located(node)
-            self._harmless.discard("loc")
+        for each in PLACES:
+            if type(node.get(each)) is list:
+                self._located(node, node[each])
+                self._harmless.discard(each)
+        if "kty" in node:
+            self._parts_of_key(node)
+            self._harmless.discard("kty")
+        if has_columns(node):
+            self._below(below_columns(node, self._names))
+            self._harmless -= HEADINGS
         if "variables" in node:
             self._varied(node)
             self._harmless.discard("variables")
         if self._values:
             self._spelt.update(node)
+
+    def _under(self, name: str, value: Any) -> Any:
+        """What stands under a sensitive name."""
+        kind = type(value)
+        if (kind is str or kind is list) and is_message(value):
+            return value
+        if kind is dict:
+            masked: list[Any] = []
+            schema = outline(name, value, masked)
+            if schema is not None and not masked:
+                return value
+            if schema is not None:
+                self._hidden("key", masked)
+                return schema
+            if is_operations(name, value):
+                return value
+        return self._hidden("key", value)
 
     def _pair(self, pair: list[Any]) -> None:
         """``[["Authorization", "..."], ...]``"""
@@ -201,13 +228,20 @@ class _Walk:
                 for each in NAMED.intersection(node):
                     if (id(node), each) not in self._kept:
                         node[each] = self._hidden("key", node[each])
+        title = node.get("title")  # of a field in a message; other titles have texts beside them
+        if type(title) is str and title in self._names and "value" in node:
+            node["value"] = self._hidden("key", node["value"])
 
-    def _located(self, node: dict[str, Any]) -> None:
-        """``{"loc": ["body", "password"], "input": "..."}``: how pydantic reports a value it refused."""
-        place = node["loc"]
-        if type(place) is list and any(type(each) is str and each in self._names for each in place):
-            for each in REFUSED.intersection(node):
+    def _located(self, node: dict[str, Any], place: list[Any]) -> None:
+        """``{"loc": ["body", "password"], "input": "..."}``: how validators report a value they refused."""
+        if any(type(each) is str and each in self._names for each in place):
+            for each in (REFUSED | NAMED).intersection(node):
                 node[each] = self._hidden("key", node[each])
+
+    def _parts_of_key(self, node: dict[str, Any]) -> None:
+        """A JSON web key; those of its members that are public stay."""
+        for each in KEY_PARTS.intersection(node):
+            node[each] = self._hidden("jwk", node[each])
 
     def _varied(self, node: dict[str, Any]) -> None:
         """``{"query": "{ login(password: $p) }", "variables": {"p": "..."}}``: the argument is the name."""
@@ -279,6 +313,14 @@ class _Walk:
         self._tally.add(rule, value)
         self._masked = True
         return self._mask
+
+    def _below(self, cells: Iterator[Cell]) -> None:
+        for row, place in cells:
+            row[place] = self._hidden("key", row[place])
+
+    def _numbers(self, node: Any) -> None:
+        for key, value in list(node.items() if type(node) is dict else enumerate(node)):
+            node[key] = self._number(value)
 
     def _number(self, value: Any) -> Any:
         number = card_number(value)

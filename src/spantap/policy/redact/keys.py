@@ -15,7 +15,6 @@ from spantap.policy.redact import families
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[^\W_A-Za-z0-9]+")
 _SEPARATED = re.compile(r"[^\W_]+")
-_STEMS = re.compile("|".join(re.escape(each.replace("-", "")) for each in families.ANYWHERE))
 _INNOCENT = re.compile("|".join(families.INNOCENT))
 _ENTRIES = frozenset(each.replace("-", "") for each in families.WORDS)
 _LAST = frozenset(families.LAST)
@@ -32,6 +31,9 @@ def words(name: str) -> list[str]:
 def squashed(name: str) -> str:
     """The letters and digits of a name, lower-case, nothing between them."""
     return "".join(_SEPARATED.findall(name)).lower()
+
+
+_STEMS = re.compile("|".join(re.escape(squashed(each)) for each in families.ANYWHERE))
 
 
 class SensitiveNames:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from html import escape, unescape
 from typing import Final
 
-from spantap.policy.redact.beside import LONGEST, NAMED, NAMING
+from spantap.policy.redact.beside import LONGEST, NAMED, NAMING, NOT_ALONE
 from spantap.policy.redact.cut import without_tail
 from spantap.policy.redact.html import Page
 from spantap.policy.redact.patterns import compile_bytes, encode
@@ -26,7 +26,8 @@ from spantap.policy.redact.tally import MASK, Tally
 _HTML = re.compile(r"\s*(?:<\?xml[^>]{0,256}>\s*)?(?:<!doctype\s+html|<html|<head|<body)\b", re.IGNORECASE)
 _OWN_ENTITIES = compile_bytes(r"(?i:<!doctype[^>]*\[|<!entity)", groups=False)  # in linear time
 # Elements whose text names what their neighbour holds: plist, XML-RPC, Java's properties.
-_NAMERS: Final = frozenset(NAMING) - {"id", "type"}
+_NAMERS: Final = frozenset(each.lower() for each in NAMING) - NOT_ALONE
+_NAMED: Final = frozenset(each.lower() for each in NAMED)
 # What an attribute may be called, in templates, too. Others are running text.
 _ATTRIBUTE = re.compile(r"[\w@#*:.$\[\]()-]*[\w\])]")
 _MOST_COMMENTS: Final = 2  # one within the other
@@ -248,7 +249,7 @@ class _Document:
                 for span in parent.values:
                     self._mask(*span)
                 parent.values.clear()
-        elif local.lower() in NAMED and end - token.inside <= LONGEST:
+        elif local.lower() in _NAMED and end - token.inside <= LONGEST:
             parent.values.append((token.inside, end))
 
     def _attributes(

@@ -15,23 +15,28 @@ from unicodedata import normalize
 from spantap.policy.redact import families
 from spantap.policy.redact.detectors import HINT, OPTIONAL, with_keys
 from spantap.policy.redact.patterns import Pattern, compile_bytes
+from spantap.policy.redact.wrapped import BEGINNINGS
 
 # In JSON a line feed is written \n, and its letter is none of the name's.
 _GAP: Final = r"(?:[^a-zA-Z0-9]|\\[bfnrt]){0,4}"
 # A letter before a short word hides it, unless the letter belongs to an escape (\n).
 _START: Final = r"(?:^|[^a-zA-Z]|\\[abfnrtv])"
-# An escaped letter can spell any name, and so can a full-width or mathematical one, a long s, a Kelvin sign:
-# a look is not enough then.
+# A member of a JSON web key tells of others. An escaped letter can spell any name, and so can a full-width
+# or mathematical one, a long s, a Kelvin sign: a look is not enough then.
 _ESCAPES: Final = (
-    r"\\[ux]|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf|\xf0\x9d[\x90-\x9f]|\xe2\x84\xaa"
+    r"\"kty\"|\\[ux]|&#|\xef\xbc[\xa1-\xba]|\xef\xbd[\x81-\x9a]|\xc5\xbf|\xf0\x9d[\x90-\x9f]|\xe2\x84\xaa"
 )
 _END: Final = r"[sS]?(?:[^a-z]|$)"
 # In a text that has none of these, no value is named, no URL stands, and nothing is spelt in another way.
 _MARKS: Final = r"=:\uff1a\uff1d<%&\\\"'`是为為は는은"
-_SIGNS: Final = r"--|->|[ \t](?:is|was|are|were|[-\u2013\u2014])[ \t:]|machine\s"
+_SIGNS: Final = (
+    r"--|->|machine\s|[ \t](?:is|was|are|were|to|est|es|ist|lautet|now|been|wurde)[ \t:]"
+    r"|[ \t](?:[\xe8\xe9|\u2013\u2014\u2192-]|\.{3})[ \t:]"
+    r"|\s(?=\S{0,128}[0-9])[A-Za-z0-9_.~+/=-]{8}"  # a word that may be a value
+)
 NOTATION = re.compile(rf"[{_MARKS}]|{_SIGNS}|\S\r?\n\S")  # the last for a table
 # In one that has none of these either, nothing but values that give themselves away.
-SHAPED = re.compile(rf"[{_MARKS}{{\n]|{_SIGNS}|\A\s*\[")
+SHAPED = re.compile(rf"[{_MARKS}{{\n]|{_SIGNS}|\A\s*(?:\[|{BEGINNINGS})")
 
 _FEW: Final = 8
 _APART: Final = 128  # bytes

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from spantap.policy.redact.beginning import clean_beginning
+from spantap.policy.redact.beside import NAMED
 from spantap.policy.redact.cut import without_tail
 from spantap.policy.redact.events import CleanData, are_events, clean_events
 from spantap.policy.redact.form import clean_pairs, looks_sensitive
@@ -41,6 +42,9 @@ _MARKUP = re.compile(r"[\ufeff\s]*<(?:[A-Za-z_!?/])")
 _FORM_INSIDE = re.compile(r"[\w.%\[\]+-]{1,256}=[^\s&<>\"']*(?:&[\w.%\[\]+-]{1,256}=[^\s&<>\"']*)+\Z")
 # Inside of a text: what is a tag for certain, and what is one of a page.
 _TAGS = re.compile(r"</[A-Za-z_]|/>|<!\[CDATA\[|<(?:input|meta)\b", re.IGNORECASE)
+_FORM_PART = re.compile(r"content-disposition\s*:\s*form-data", re.IGNORECASE)
+_BESIDE = re.compile(rf"[\"'](?:{'|'.join(sorted(NAMED))})\\?[\"']\s*:")
+_OPENS = re.compile(r"[\[{](?=\s*[\[{\"'])")
 _ANY_TAG = re.compile(r"<[A-Za-z_!?/]")
 _OF_PAGES = re.compile(
     r"<(?:!doctype|a|b|body|button|code|dd|div|dl|dt|em|form|h[1-6]|head|html|input|label|li|main|meta|ol|p|pre|script|section|select|span|strong|t[dhr]|table"
@@ -151,6 +155,9 @@ def clean_inside(text: str, rules: Rules, tally: Tally, depth: int) -> str:
     begins, ends = text.lstrip()[:1], text.rstrip()[-1:]
     if begins == "{" or (begins == "[" and ends == "]"):
         return clean_loose(text, rules, tally, depth)
+    if "orm-data" in text and _FORM_PART.search(text):
+        tally.add("multipart", text)
+        return MASK  # its names and values stand on different lines
     if "&" in text and _FORM_INSIDE.match(text):
         return clean_pairs(text, rules, tally, depth, MASK, "key")
     if "<" in text and _TAGS.search(text):
@@ -161,12 +168,27 @@ def clean_inside(text: str, rules: Rules, tally: Tally, depth: int) -> str:
                 tally.add("entities", text)
                 return MASK
             text = clean
+    text = _documents_inside(text, rules, tally, depth)
     if "\n" not in text:
         return text
     delimiter = delimiter_of(text, sure=False)
     if delimiter is not None:
         text = clean_table(text, delimiter, rules, tally, any_row=False)
     return clean_yaml(text, rules, tally, depth=depth) if is_yaml(text) else text
+
+
+def _documents_inside(text: str, rules: Rules, tally: Tally, depth: int) -> str:
+    """JSON in the middle of a text, if names may stand beside values in it: of a log, of a script."""
+    if _BESIDE.search(text) is None:
+        return text
+    first = _OPENS.search(text)
+    if first is None:
+        return text
+    start = first.start()
+    last = text.rfind("}" if first[0] == "{" else "]") + 1
+    if last <= start or text.endswith(MASK, 0, last):
+        return text
+    return text[:start] + clean_loose(text[start:last], rules, tally, depth) + text[last:]
 
 
 def _data_cleaner(rules: Rules, tally: Tally, depth: int) -> CleanData:
@@ -253,4 +275,4 @@ def _text(text: str, kind: str, rules: Rules, tally: Tally, *, cut: bool) -> str
         # Its lines belong together by their indentation, which running text knows nothing of.
         text = clean_yaml(clean_values(text, rules, tally, MASK), rules, tally, cut=cut)
         return "\n".join([clean_plain(line, rules, tally) for line in text.split("\n")])
-    return clean_plain(text, rules, tally)
+    return clean_plain(_documents_inside(text, rules, tally, 0), rules, tally)

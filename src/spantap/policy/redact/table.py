@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from spantap.policy.redact.beside import NAMED, NAMING
 from spantap.policy.redact.rules import Rules
 from spantap.policy.redact.tally import MASK, Tally
 
@@ -56,6 +57,9 @@ def clean_table(text: str, delimiter: str, rules: Rules, tally: Tally, *, any_ro
     cells = re.compile(rf'[ ]*("[^"]*(?:""[^"]*)*(?:"|\Z))?([^{re.escape(delimiter)}\r\n]*)')
     pieces: list[str] = []
     secret: set[int] = set()
+    naming: set[int] = set()  # columns of names, and of the values that stand beside them
+    beside: set[int] = set()
+    named = False  # this row names a secret
     at, column, heading = 0, 0, True
     while at < len(text):
         cell = cells.match(text, at)
@@ -63,9 +67,15 @@ def clean_table(text: str, delimiter: str, rules: Rules, tally: Tally, *, any_ro
         raw = text[at:end]
         bare = raw.strip()
         name = bare.strip("\"'\ufeff")
-        if (heading or any_row) and len(name) <= _LONGEST_HEADING and name in rules.names:
+        says_name = len(name) <= _LONGEST_HEADING and name in rules.names
+        if says_name and column in naming:
+            named = True
+        elif says_name and (heading or any_row):
             secret.add(column)
-        elif not heading and column in secret and bare.strip('"-:') not in ("", MASK):
+        elif heading:
+            beside |= {column} if name in NAMED else set()
+            naming |= {column} if name in NAMING else set()
+        elif (column in secret or (named and column in beside)) and bare.strip('"-:') not in ("", MASK):
             tally.add("key", bare.strip('"'))
             raw = f'"{MASK}"' if bare.startswith('"') else MASK
         pieces.append(raw)
@@ -73,9 +83,9 @@ def clean_table(text: str, delimiter: str, rules: Rules, tally: Tally, *, any_ro
         found = _BREAK.match(text, at)
         if found is not None:
             pieces.append(found[0])
-            at, column, heading = found.end(), 0, False
+            at, column, heading, named = found.end(), 0, False, False
         elif at < len(text):
             pieces.append(text[at])
             at += 1
             column += 1
-    return "".join(pieces) if secret else text
+    return "".join(pieces)

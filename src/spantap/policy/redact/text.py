@@ -10,15 +10,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from spantap.policy.redact.detectors import find
 from spantap.policy.redact.keys import SensitiveNames
 from spantap.policy.redact.literal import literal_end
-from spantap.policy.redact.named import NAME, QUOTES, pairs, with_plain_marks
-from spantap.policy.redact.patterns import Pattern, compile_bytes, decode, encode
+from spantap.policy.redact.named import (
+    NAME,
+    PUNCTUATION,
+    QUOTES,
+    Places,
+    is_named,
+    is_nothing,
+    pairs,
+    with_plain_marks,
+)
+from spantap.policy.redact.patterns import compile_bytes, decode, encode
 from spantap.policy.redact.rules import Rules
+from spantap.policy.redact.sentences import told
 from spantap.policy.redact.tally import MASK, URL_MASK, Tally
 from spantap.policy.redact.url import clean_url
 
@@ -28,36 +38,23 @@ _BARE = compile_bytes(
     rf"({NAME})[ \t]+({QUOTES})"
     r"|--([A-Za-z][A-Za-z0-9_.-]*)[ \t]+([^-\s])"
     r"|machine\s+[^\s]+\s+login\s+[^\s]+\s+(password)\s+([^\s])"
+    rf"|[\"']({NAME})\\*[\"'](?:;s:[0-9]+:|\]=>\s+string\([0-9]+\)\s+)({QUOTES})"  # PHP
+    rf"|({NAME})[ ]\.[ ]({QUOTES})"  # Lisp
+    rf"|({NAME})\\*[\"'][ ](?:got|has)[ ]invalid[ ]value:?[ ]({QUOTES})"  # GraphQL
+    rf"|({NAME})[ ]+(?:eq|ne|like|LIKE)[ ]+({QUOTES})"  # OData, SQL
     rf"|\([bBuU]?[\"']({NAME})[\"'],[ ]*[bBuU]?({QUOTES})"
     rf"|(?i:name|key)[ ]*=[ ]*[\"']({NAME})[\"'][^<>\"']*[ ](?i:value)[ ]*=[ ]*({QUOTES})"
 )
-# In a sentence: "your password is hunter2". What is no word of the language is a value.
-_SENTENCE = compile_bytes(
-    rf"({NAME}(?:[ \t]{NAME}){{0,2}})[ \t]+(?:is|was|are|were|-|\xe2\x80[\x93\x94])(?:[ \t]*:)?[ \t]+"
-    rf"(?:{QUOTES})?([^\s\"'`<>]{{4,}})"
-)
-# The same where no space stands between words, and no letter of the language in a value.
-_EASTERN = compile_bytes(r"(密码|密碼|口令|パスワード|비밀번호)(?:是|为|為|は|는|은)[ ]?([!-~]{4,})")
-# In messages: "123456 is your verification code", and a label on a line of its own.
-_IS_YOUR = compile_bytes(rf"([^\s\"'`<>=:]{{4,64}})[ \t]+is[ \t]+your[ \t]+({NAME}(?:[ \t]{NAME}){{0,2}})")
-_LABEL = compile_bytes(
-    rf"({NAME}(?:[ \t]{NAME}){{0,2}}):[ \t]*\r?\n(?:[ \t]*\r?\n)?[ \t]*"
-    r"([^\s\"'`<>]{4,64})[ \t]*(?:[\r\n]|$)"
-)
 _ELEMENT = compile_bytes(r"<(?:[A-Za-z0-9_]+:)?([A-Za-z0-9_.-]+)(?:\s[^<>]*)?>")
-_DIGIT = re.compile(rb"[0-9]")
 _BLOCK = re.compile(rb"[|>]?[+-]?\r?\n([ \t]+[^\n]+(?:\n[ \t]+[^\n]+)*)")  # YAML, folded headers
 _URL = compile_bytes(r"[A-Za-z][A-Za-z0-9+.-]*:(?:\\*/){2}[^\s\"'<>`]+")
 _WHOLE_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,64}:(?:\\*/){2}[!#-&(-;=?-_a-~]+\Z")
 # A link without scheme and host: what stands beside `code` tells whether that is OAuth's.
 _LINK = compile_bytes(r"[^\s\"'<>`(){}\[\]]*[?#][^\s\"'<>`(){}\[\]]*\bcode=[^\s\"'<>`(){}\[\]]*")
-_MASK: Final = MASK.encode()
 # Values that are nothing, or masked, where they surely end: many documents have them by the dozen.
 _DONE = re.compile(
     rb'(?:null|\[REDACTED\])(?=[}\])\n]|</|,\s*["\']|,?\Z)|""(?!["\w])|"\[REDACTED\]"(?!["\w])'
 )
-_PUNCTUATION: Final = b">)}.,;:!?"
-_EMPTY: Final = frozenset({"", "None", "null", "nil", "undefined", MASK, URL_MASK})
 
 
 class _Span(NamedTuple):
@@ -84,16 +81,14 @@ def clean_text(text: str, rules: Rules, tally: Tally, depth: int = 0, mask: str 
             return clean
     data = with_plain_marks(data)
     hidden = mask.encode()
+    places = rules.prefilter.names.places(data)
     spans = [
         *_urls(data, rules, depth),
         *_values(data, rules, hidden),
-        *_pairs(data, rules, hidden),
+        *_pairs(data, places, rules, hidden),
         *_bare(data, rules.names, hidden),
         *_elements(data, rules.names, hidden),
-        *_sentences(_SENTENCE, data, rules.names, hidden),
-        *_sentences(_EASTERN, data, rules.names, hidden),
-        *_sentences(_LABEL, data, rules.names, hidden),
-        *_sentences(_IS_YOUR, data, rules.names, hidden, name=2),
+        *(_Span(*each, hidden) for each in told(data, places, rules.names)),
     ]
     if not spans:
         return text
@@ -121,7 +116,7 @@ def _apart(spans: list[_Span], data: bytes, hidden: bytes) -> list[_Span]:
             done.append(span)
         elif span.end > last.end and last.inner is not None:
             # Begins inside a cleaned URL: its part in there is clean already.
-            if data[last.end : span.end].strip(_PUNCTUATION):
+            if data[last.end : span.end].strip(PUNCTUATION):
                 done.append(span._replace(start=last.end))
         elif span.end > last.end:
             done[-1] = _Span(last.start, span.end, span.rule, hidden)
@@ -146,11 +141,11 @@ def _values(data: bytes, rules: Rules, hidden: bytes) -> Iterator[_Span]:
             yield _Span(start, end, rule, hidden)
 
 
-def _pairs(data: bytes, rules: Rules, hidden: bytes) -> Iterator[_Span]:
+def _pairs(data: bytes, places: Places, rules: Rules, hidden: bytes) -> Iterator[_Span]:
     done = 0
-    for name, name_end, value, separator in pairs(data, rules.prefilter.names.places(data)):
+    for name, name_end, value, separator in pairs(data, places):
         # Inside a value that is masked already; a name in there may have its value outside.
-        if value < done or _DONE.match(data, value) or not _named(data, name, name_end, rules.names):
+        if value < done or _DONE.match(data, value) or not is_named(data, name, name_end, rules.names):
             continue
         colon = separator == b":"
         called = data[name:name_end].lower()
@@ -161,34 +156,22 @@ def _pairs(data: bytes, rules: Rules, hidden: bytes) -> Iterator[_Span]:
         if block is not None:
             start, end = block.start(1), block.end()
         done = max(done, end)
-        if not _nothing(data[start:end]):
+        if not is_nothing(data[start:end]):
             yield _Span(start, end, "key", hidden)
 
 
 def _bare(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
     done = 0
     for match in _BARE.finditer(data):
-        first = next(group for group in (1, 3, 5, 7, 9) if match.start(group) >= 0)
+        first = next(group for group in range(1, 19, 2) if match.start(group) >= 0)
         value = match.start(first + 1)
         # Inside a value that is masked already; what begins there ends where it ends, or at a
         # quote further on that would be looked for again and again.
-        if value >= done and _named(data, match.start(first), match.end(first), names):
+        if value >= done and is_named(data, match.start(first), match.end(first), names):
             start, end = literal_end(data, value)
             done = max(done, end)
-            if not _nothing(data[start:end]):
+            if not is_nothing(data[start:end]):
                 yield _Span(start, end, "key", hidden)
-
-
-def _sentences(
-    pattern: Pattern, data: bytes, names: SensitiveNames, hidden: bytes, name: int = 1
-) -> Iterator[_Span]:
-    for match in pattern.finditer(data):
-        start, end = match.start(3 - name), match.end(3 - name)
-        value = data[start:end].rstrip(_PUNCTUATION)
-        word = value.islower() or value.istitle() or value.isupper()
-        opaque = not word or _DIGIT.search(value) is not None
-        if opaque and not _nothing(value) and _named(data, match.start(name), match.end(name), names):
-            yield _Span(start, start + len(value), "key", hidden)
 
 
 def _elements(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Span]:
@@ -196,7 +179,7 @@ def _elements(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Sp
         return
     unclosed: set[bytes] = set()
     for match in _ELEMENT.finditer(data):
-        if not _named(data, match.start(1), match.end(1), names):
+        if not is_named(data, match.start(1), match.end(1), names):
             continue
         start, end = match.end(), -1
         closing = b"</" + data[match.start() + 1 : match.end(1)]
@@ -208,21 +191,5 @@ def _elements(data: bytes, names: SensitiveNames, hidden: bytes) -> Iterator[_Sp
                 continue  # List<Token>
             end = data.find(b"<", start)
         end = end if end >= 0 else len(data)
-        if not _nothing(data[start:end]):
+        if not is_nothing(data[start:end]):
             yield _Span(start, end, "key", hidden)
-
-
-def _named(data: bytes, start: int, end: int, names: SensitiveNames) -> bool:
-    name = data[start:end].decode("utf-8", "replace")
-    if name in names or ("%" in name and unquote(name) in names):
-        return True
-    if " " in name and name.rpartition(" ")[2] in names:
-        return True
-    # Behind a backslash the first letter is an escape: \npin=1234.
-    return data[start - 1 : start] == b"\\" and name[1:] in names
-
-
-def _nothing(value: bytes) -> bool:
-    if not value.replace(_MASK, b"").strip(b" \t\r\n\"'-"):
-        return True  # a list of masked values
-    return value.strip().rstrip(_PUNCTUATION).decode("utf-8", "replace") in _EMPTY

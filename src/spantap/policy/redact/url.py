@@ -20,7 +20,8 @@ _AUTHORITY = re.compile(
 _BARE_USER = re.compile(
     r"(?!(?:mailto|sips?|xmpp|acct|im|urn|tel|data):)[^/?#:@]+:[^/?#@]*(?=@)", re.IGNORECASE
 )
-_USER_INSIDE = re.compile(r"(:/{1,2})([^/@]+)(?=@)")  # /proxy/http://user:password@host/
+# /proxy/http://user:password@host/, encoded, too
+_USER_INSIDE = re.compile(r"(:/{1,2}|%3A(?:%2F){1,2})((?:(?!%2F|%40)[^/@])+)(?=@|%40)", re.IGNORECASE)
 _PORT = re.compile(r"[^:@]*(?::\d*)?$|\[[^\]]*\](?::\d*)?$")
 _HIDDEN_USER: Final = f"{URL_MASK}:{URL_MASK}"
 
@@ -40,7 +41,7 @@ def clean_query(
 
 def clean_path(path: str, rules: Rules, tally: Tally) -> str:
     """A path: values that give themselves away, parameters such as ``;jsessionid=``, URLs in it."""
-    if ":/" in path and "@" in path:
+    if ("@" in path or "%40" in path) and (":/" in path or "%2" in path):
         for _, user in _USER_INSIDE.findall(path):
             tally.add("userinfo", user.split(":", 1))
         path = _USER_INSIDE.sub(rf"\1{_HIDDEN_USER}", path)

@@ -29,7 +29,7 @@ _ANCHOR = re.compile(r"(?:![^\s]*[ \t]+)?&([^\s,\[\]{}]+)")
 _ALIAS = re.compile(r"\*([^\s,\[\]{}]+)")
 _EMPTY: Final = frozenset({"", "null", "~", '""', "''", MASK, f'"{MASK}"', f"'{MASK}'"})
 _MOST_UNCLOSED: Final = 16  # then nobody looks for an end any more
-_NAMES_BESIDE: Final = "|".join(sorted(NAMED | NAMERS))
+_NAMES_BESIDE: Final = "|".join(sorted(NAMED | NAMERS | {"kind"}))
 # What no single line tells: names beside values, flags in lists, collections on one line.
 _YAML = re.compile(
     rf"^[ \t]*(?:- +)*(?:[\"']?(?:{_NAMES_BESIDE})[\"']?[ \t]*:[ \t\r\n]"
@@ -178,6 +178,7 @@ class _Scan:
             return
         if name in NAMERS:
             level.nameless = False
+        if name in NAMERS or name == "kind":
             level.named = level.named or said in self._names
         if name in NAMED:
             level.values.append((at, column))
