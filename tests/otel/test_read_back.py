@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
@@ -25,6 +25,7 @@ def test_what_is_read_back_is_sent_as_it_would_have_been(span: ReadableSpan) -> 
 
 
 @given(exchanges())
+@settings(max_examples=40)
 def test_an_exchange_is_read_back_equal(given_exchange: Exchange) -> None:
     """A collector of ours gets the same exchange whether it lay on disk or not."""
     direction = SpanKind.CLIENT if given_exchange.direction == "outbound" else SpanKind.SERVER
