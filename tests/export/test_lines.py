@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,11 +15,13 @@ import pytest
 
 from exchanges import exchange
 from following import arrived, numbers
+from spantap.export import locked_file
 from spantap.export.archives import archives
 from spantap.export.csv import CSVSink
 from spantap.export.follow import Follower
 from spantap.export.jsonl import JSONLSink
 from spantap.export.lines import LinesSink
+from spantap.export.outcome import TryLaterError
 from spantap.export.retention import Retention, Rotation
 from spantap.model import Exchange, Timing
 from store_writer import numbered
@@ -161,6 +164,31 @@ def test_a_file_renamed_or_deleted_by_somebody_else(kind: Kind, tmp_path: Path) 
 
     assert numbers(kind(tmp_path / "t.x.1").read()) == [1]
     assert numbers(sink.read()) == [3]
+
+
+@both
+def test_a_file_that_another_process_holds(
+    kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for, and not for ever; whoever has waited writes to what the path names then."""
+    fcntl = pytest.importorskip("fcntl")
+    path = tmp_path / "t.x"
+    sink = kind(path)
+    sink.write([numbered(1)])
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with monkeypatch.context() as impatient:
+            impatient.setattr(locked_file, "_BUSY_SECONDS", 0.05)
+            with pytest.raises(TryLaterError, match="holds the file"):
+                sink.write([numbered(2)])
+        waiting = threading.Thread(target=sink.write, args=([numbered(2)],))
+        waiting.start()
+        path.rename(tmp_path / "t.x.1")
+        fcntl.flock(other, fcntl.LOCK_UN)
+        waiting.join(60)
+
+    assert numbers(sink.read()) == [2]
+    assert numbers(kind(tmp_path / "t.x.1").read()) == [1]
 
 
 @both

@@ -24,9 +24,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 import spantap
-from over_the_wire import ask, served
+from over_the_wire import ask, served, wait_until
 from policy_stores import DOORS, REQUESTS, stores
-from receivers.http import HTTPReceiver
+from receivers.http import HTTPReceiver, free_port
 from receivers.otlp_http import OTLPReceiver, attributes
 from receivers.websocket import receiving
 from spantap import DestinationPolicy
@@ -364,18 +364,50 @@ def test_collectors_of_records(monkeypatch: pytest.MonkeyPatch, played: Played) 
         played.play(flask, "/hello", "/boom", destinations=[sink], http_endpoint=http.url)
         assert played.left_out() == {"websocket": 1, "http": 1}
 
-        posted = [record for request in http.requests for record in json.loads(request.body)]
-        (streamed,) = websocket.messages
+        (boom,), (streamed,) = posted(http), websocket.messages
 
     schema = json.loads((TESTS.parent / "docs" / "record.schema.json").read_text())
-    for record in (*posted, streamed):
+    for record in (boom, streamed):
         jsonschema.validate(record, schema)
-    (boom,) = posted
     assert boom["request"] == {"method": "", "scheme": "", "path": "/boom"}
     assert boom["error"] == {"type": "ValueError", "message": "boom"}
     assert "status" not in boom["response"]
     assert streamed["request"]["path"] == ""
     assert streamed["response"]["status"] == 200
+
+
+def test_what_lay_on_disk_is_reduced_as_well(tmp_path: Path, played: Played) -> None:
+    """What was left in the spool goes without the fields its destination does not get."""
+    port = free_port()
+    settings: dict[str, Any] = {
+        "http_endpoint": f"http://127.0.0.1:{port}",
+        "spool_dir": tmp_path / "spool",
+        "policies": {"http": {"on_status_codes": [200], "fields": ["path", "status"]}},
+    }
+    played.handle = spantap.configure(**settings)
+    with served(spantap.instrument_app(flask()), wsgi=True) as app:
+        ask(app, "/hello", HEADERS, b"body")
+        ask(app, "/abort")
+        played.handle.tap.wait_for_open(30)
+    assert played.handle.shutdown(0.5)  # nobody takes it, but it is on disk
+
+    with HTTPReceiver(port=port) as receiver:
+        played.play(flask, "/abort", "/hello", **settings)
+        wait_until(lambda: len(posted(receiver)) == 2)
+
+    for record in posted(receiver):
+        assert record["request"] == {
+            "method": "",
+            "scheme": "",
+            "path": "/hello",
+            **({"body": {"withheld": "switched-off"}} if "body" in record["request"] else {}),
+        }
+        assert (record["start"], record["response"]["status"]) == (0, 200)
+        assert "client" not in record
+
+
+def posted(receiver: HTTPReceiver) -> list[dict[str, Any]]:
+    return [record for request in receiver.requests for record in json.loads(request.body)]
 
 
 @pytest.mark.parametrize(

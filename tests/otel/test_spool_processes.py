@@ -163,7 +163,6 @@ BIG = pytest.mark.matrix
     ("kind", "count"),
     [
         ("http", 100),
-        ("otlp-http", 100),
         *(pytest.param(kind, 1000, marks=BIG) for kind in COLLECTORS),
     ],
 )
@@ -186,6 +185,26 @@ def test_killed_in_an_outage(kind: str, count: int, tmp_path: Path) -> None:
     assert b"hunter2-hunter2" not in on_disk
     assert b"www" in on_disk
     assert place.files() == []
+
+
+def test_what_was_delivered_is_not_sent_again(tmp_path: Path) -> None:
+    """Killed after the collector took some and before it took the rest: only the rest comes again."""
+    place = Place("otlp-grpc", tmp_path)  # its server takes its connections along
+    with place.process() as app:
+        with place.collector() as ids:
+            app.tell("requests 40")
+            app.until(lambda counts: counts["exported"] == 40)
+            before = ids()
+        app.spool(10)
+        app.kill()
+    with place.collector() as ids, place.process() as app:
+        app.tell("begin")
+        app.until(lambda counts: counts["adopted"]["exported"] == 10)
+        after = ids()
+
+    assert len(before) == len(set(before)) == 40
+    assert len(after) == len(set(after)) == 10
+    assert not set(before) & set(after)
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(1000, marks=BIG)])

@@ -110,10 +110,6 @@ class Spooled(Paged):
                 finished, self._finished = self._finished, []
             if self._closed:
                 return
-            for segment, runs in runs_of(finished):
-                if segment.left and not segment.gone:
-                    with suppress(OSError):  # then somebody may get it twice
-                        segment.mark_done(runs)
             with self._guard:
                 for journal in self._adopted.copy():
                     journal.tidy()
@@ -122,6 +118,10 @@ class Spooled(Paged):
                         journal.close()
                 if self._journal is not None:
                     self._journal.tidy(active=False)
+            for segment, runs in runs_of(finished):
+                if not segment.gone:
+                    with suppress(OSError):  # then somebody may get it twice
+                        segment.mark_done(runs)
 
     def write(self, *, now: bool = False) -> None:
         """Put on disk what is not there yet.

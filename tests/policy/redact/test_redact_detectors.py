@@ -144,4 +144,6 @@ def test_a_private_key_is_one_place_up_to_its_last_line() -> None:
     key = b"-----BEGIN RSA PRIVATE KEY-----\nMI token AKIAABCDEFGHIJKLMNOP\n-----END RSA PRIVATE KEY-----"
     assert prefilter.places(b"a " + key + b" b token") == [(2, 2 + len(key)), (len(key) + 5, len(key) + 10)]
     assert prefilter.places(b"a " + key[:-9] + b" b") == [(2, 2 + len(key) - 9 + 2)]
-    assert prefilter.touched(b"a " + key)[0] == (2, 2 + key.index(b"KEY") + 3)
+    touched = prefilter.touched(b"a " + key)
+    assert touched is not None
+    assert touched[0] == (2, 2 + key.index(b"KEY") + 3)

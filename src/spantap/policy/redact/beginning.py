@@ -61,7 +61,8 @@ def clean_so_far(text: str, rules: Rules, tally: Tally, rule: str) -> str | None
     for start, end in reversed(nameless):
         data = data[:start] + _HIDDEN + data[end:]
     shown = decode(data) if nameless else text
-    clean = clean_in_place(shown, data, rules.prefilter.touched(data), rules, tally)
+    places = rules.prefilter.touched(data)
+    clean = None if places is None else clean_in_place(shown, data, places, rules, tally)
     if clean is not None:
         for start, end in nameless:
             tally.add(rule, decode(whole[start:end]).strip('"'))

@@ -12,7 +12,7 @@ from spantap.policy.redact.form import clean_fields, looks_sensitive
 from spantap.policy.redact.graphql import clean_graphql, is_graphql
 from spantap.policy.redact.hashing import Hasher
 from spantap.policy.redact.headers import clean_headers, plain_values
-from spantap.policy.redact.json import clean_json
+from spantap.policy.redact.json import clean_json, clean_walking
 from spantap.policy.redact.keys import SensitiveNames, squashed
 from spantap.policy.redact.patterns import encode
 from spantap.policy.redact.plain import spelt_out
@@ -190,9 +190,12 @@ class Redactor:
         # learn whether it is well-formed; that one is cut off is seen by its ends.
         if not cut and kind.endswith(("/json", "+json")) and _closed(text):
             places = self._prefilter.touched(encode(text))
-            if not places and not ("%" in text and looks_sensitive(text, self._rules)):
+            if places == [] and not ("%" in text and looks_sensitive(text, self._rules)):
                 return text
-            clean = clean_json(text, self._rules, tally, places=places)
+            if places is None:
+                clean = clean_walking(text, self._rules, tally)
+            else:
+                clean = clean_json(text, self._rules, tally, places=places)
             if clean is not None:
                 return clean
         return clean_body(text, kind, self._rules, tally, cut=cut)

@@ -15,11 +15,11 @@ from spantap.policy.redact.beside import NAMING
 from spantap.policy.redact.detectors import card_number
 from spantap.policy.redact.form import looks_sensitive
 from spantap.policy.redact.outlines import is_message, is_operations, outline
-from spantap.policy.redact.patterns import decode, encode
+from spantap.policy.redact.patterns import decode
 from spantap.policy.redact.prefilter import NOTATION, SHAPED
 from spantap.policy.redact.rules import DEEPEST, Rules
 from spantap.policy.redact.tally import MASK, Tally
-from spantap.policy.redact.url import without_values
+from spantap.policy.redact.url import clean_values
 
 Places = list[tuple[int, int]]
 
@@ -232,7 +232,7 @@ class _Masking:
         if depth >= DEEPEST or SHAPED.search(text):
             clean = rules.value(text, self._known, depth + 1, self._mask)
         else:
-            clean = without_values(text, encode(text), rules, self._known, self._mask)
+            clean = clean_values(text, rules, self._known, self._mask)
         if clean != text:
             if may_name and self._is_name(clean):
                 raise _WalkError

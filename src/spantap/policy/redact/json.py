@@ -62,9 +62,10 @@ def clean_json(
             return None
         data = encode(text)
         places = rules.prefilter.touched(data) if places is None else places
-        clean = clean_in_place(text, data, places, rules, tally, depth, mask)
-        if clean is not None:
-            return clean
+        if places is not None:
+            clean = clean_in_place(text, data, places, rules, tally, depth, mask)
+            if clean is not None:
+                return clean
     return clean_walking(text, rules, tally, depth, mask, ruled)
 
 

@@ -6,6 +6,7 @@ has no UTF-8 form) must be searched too.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -75,12 +76,12 @@ class Pattern:
                 return
             yield Match(spans)
 
-    def places(self, data: bytes) -> list[tuple[int, int]]:
-        """Where all of them are."""
+    def places(self, data: bytes, most: int = sys.maxsize) -> list[tuple[int, int]]:
+        """Where all of them are, or the first so many."""
         search, size = self._search, len(data)
         found: list[tuple[int, int]] = []
         spans = search(_ANYWHERE, data, 0, size)
-        while spans[0][0] >= 0:
+        while spans[0][0] >= 0 and len(found) < most:
             found.append(spans[0])
             spans = search(_ANYWHERE, data, spans[0][1], size)
         return found

@@ -38,6 +38,9 @@ NOTATION = re.compile(rf"[{_MARKS}]|{_SIGNS}|\S\r?\n\S")  # the last for a table
 # In one that has none of these either, nothing but values that give themselves away.
 SHAPED = re.compile(rf"[{_MARKS}{{\n]|{_SIGNS}|\A\s*(?:\[|{BEGINNINGS})")
 
+_FEW: Final = 8
+_APART: Final = 128  # bytes
+
 
 class Prefilter:
     """Compiled patterns; immutable, thread-safe.
@@ -75,9 +78,14 @@ class Prefilter:
         places = self._in_escaped.places(data)
         return with_keys(places, data) if b"PRIVATE KEY" in data else places
 
-    def touched(self, data: bytes) -> list[tuple[int, int]]:
-        """The same for JSON: places that each string and number touches which anything could be in."""
-        return self._in_escaped.places(data)
+    def touched(self, data: bytes) -> list[tuple[int, int]] | None:
+        """The same for JSON: each string and number that anything could be in touches one.
+
+        None when there are so many that a walk through everything takes less than a look at each.
+        """
+        most = _FEW + len(data) // _APART
+        places = self._in_escaped.places(data, most + 1)
+        return places if len(places) <= most else None
 
     def value_in(self, data: bytes) -> bool:
         """Whether text could hold a value some detector knows."""

@@ -75,19 +75,8 @@ def clean_url(url: str, rules: Rules, tally: Tally, depth: int = 0) -> str:
 def clean_values(text: str, rules: Rules, tally: Tally, mask: str) -> str:
     """Text with every value masked that a detector knows."""
     data = encode(text)
-    return without_values(text, data, rules, tally, mask) if rules.prefilter.value_in(data) else text
-
-
-def without_values(text: str, data: bytes, rules: Rules, tally: Tally, mask: str) -> str:
-    """The same where something may be.
-
-    Args:
-        text: the text.
-        data: the same, encoded.
-        rules: what is sensitive.
-        tally: counts what is masked.
-        mask: what to put in place of a value.
-    """
+    if not rules.prefilter.value_in(data):
+        return text
     pieces, at = [], 0
     for start, end, rule in find(data, rules.prefilter.optional):
         tally.add(rule, decode(data[start:end]))
