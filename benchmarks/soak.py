@@ -5,7 +5,8 @@
 A worker lives some seconds: OTLP, HTTP, WebSocket, SQLite and (where it is installed) Redis at once, with
 random faults: away, slow, 4xx and 5xx, answers that get lost, locks, Redis killed and paused. Then the
 faults end, and it is asked to deliver the rest; what it says has to be what the destinations have. Every
-third one is killed instead: what it had in memory is lost with it, and nothing else may be wrong.
+third one is killed instead, with its faults going on: what it had on disk the others deliver, the last of
+them without faults, and what it had in memory alone is lost with it.
 
 Exits with 1 when an answer was wrong, a ledger does not balance, what arrived is not what it says, or
 memory grew out of bounds.
@@ -39,15 +40,20 @@ SHORT_LIFE = 6.0  # seconds
 class Worker:
     """A process that makes requests and captures them."""
 
-    def __init__(self, name: str, places: list[Place], threads: int, seed: int) -> None:
+    def __init__(self, name: str, places: list[Place], threads: int, seed: int, scratch: Path) -> None:
         self.name = name
+        self._diary = scratch / f"{name}.json"
         kept = {key: value for key, value in os.environ.items() if not key.startswith("OTEL_")}
-        environ = {"OTEL_SERVICE_NAME": name, f"{PREFIX}QUEUE_MAX_BYTES": str(QUEUE_MIB * 1024 * 1024)}
+        environ = {
+            "OTEL_SERVICE_NAME": name,
+            f"{PREFIX}QUEUE_MAX_BYTES": str(QUEUE_MIB * 1024 * 1024),
+            f"{PREFIX}SPOOL_DIR": str(scratch / "spool"),
+        }
         for place in places:
             environ |= place.environ(name)
         script = Path(__file__).with_name("soak_worker.py")
         self._process = subprocess.Popen(
-            [sys.executable, str(script), str(threads), str(seed)],
+            [sys.executable, str(script), str(threads), str(seed), str(self._diary)],
             env={**kept, **environ},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -56,10 +62,15 @@ class Worker:
         assert self._process.stdout is not None
         self._process.stdout.readline()
 
-    def kill(self) -> None:
-        """End it as an out-of-memory killer would."""
+    def kill(self) -> dict[str, int]:
+        """End it as an out-of-memory killer would; how many of each destination's were safe by then."""
         self._process.kill()
         self._process.communicate()
+        noted = json.loads(self._diary.read_text()) if self._diary.exists() else {}
+        return {
+            name: exported + (0 if name == InRedis.name else spooled)  # into its stream writes nobody else
+            for name, (exported, spooled) in noted.items()
+        }
 
     def end(self) -> dict[str, Any] | None:
         """Let it deliver, and tell its ledger; None when it broke."""
@@ -79,6 +90,8 @@ def main() -> int:
     chance = random.Random(options.seed)
     mistakes: list[str] = []
     given: Counter[str] = Counter()
+    killed: dict[str, dict[str, int]] = {}
+    given_up: Counter[str] = Counter()
     stop = time.monotonic() + options.seconds
     with contextlib.ExitStack() as running:
         scratch = Path(running.enter_context(tempfile.TemporaryDirectory()))
@@ -95,17 +108,21 @@ def main() -> int:
         number = 0
         while time.monotonic() < stop:
             number += 1
-            worker = Worker(f"worker-{number}", places, options.threads, options.seed + number)
+            worker = Worker(f"worker-{number}", places, options.threads, options.seed + number, scratch)
             trouble = Trouble(places, chance)
             trouble.start()
             longest = max(15.0, options.seconds / 5)
             time.sleep(min(chance.uniform(SHORT_LIFE, longest), max(2.0, stop - time.monotonic())))
-            killed = number % 3 == 0
-            if killed:
-                worker.kill()
+            if number % 3 == 2:
+                killed[worker.name] = worker.kill()
             trouble.stop()
             given += trouble.given
-            mistakes += told_of_killed(worker, places) if killed else told(worker, places)
+            if worker.name not in killed:
+                mistakes += told(worker, places, given_up)
+        heir = Worker("heir", places, options.threads, options.seed, scratch)
+        time.sleep(SHORT_LIFE)
+        mistakes += told(heir, places, given_up)
+        mistakes += told_of_killed(killed, places, given_up)
     print("faults:", ", ".join(f"{name} {count}" for name, count in sorted(given.items())))
     for mistake in mistakes:
         print(f"WRONG: {mistake}")
@@ -113,14 +130,25 @@ def main() -> int:
     return int(bool(mistakes))
 
 
-def told_of_killed(worker: Worker, places: list[Place]) -> list[str]:
-    has = {place.name: place.arrived(worker.name)[0] for place in places}
-    print(f"{worker.name}: killed; arrived:", ", ".join(f"{name} {count}" for name, count in has.items()))
-    return []
+def told_of_killed(
+    killed: dict[str, dict[str, int]], places: list[Place], given_up: Counter[str]
+) -> list[str]:
+    """Print what there is of those that were killed; what is missing of what was safe."""
+    wrong = []
+    for place in places:
+        arrived = {name: place.arrived(name)[0] for name in killed}
+        safe = sum(each.get(place.name, 0) for each in killed.values())
+        print(
+            f"killed: {place.name}: {safe} were safe, {sum(arrived.values())} arrived, "
+            f"{given_up[place.name]} given up by others"
+        )
+        if sum(arrived.values()) + given_up[place.name] < safe:
+            wrong.append(f"{place.name}: {safe} were safe of those killed, arrived {arrived}")
+    return wrong
 
 
-def told(worker: Worker, places: list[Place]) -> list[str]:
-    """Print a ledger; what is wrong with it."""
+def told(worker: Worker, places: list[Place], given_up: Counter[str]) -> list[str]:
+    """Print a ledger; what is wrong with it. Counts what it found on disk of others and had to give up."""
     ledger = worker.end()
     if ledger is None:
         return [f"{worker.name}: ended without a ledger"]
@@ -139,8 +167,9 @@ def told(worker: Worker, places: list[Place]) -> list[str]:
         print(
             f"  {place.name:<10} captured {each['captured']}, exported {each['exported']}, "
             f"queued {each['queued']}, dropped {each['dropped']}, lightened {each['lightened']}; "
-            f"arrived {arrived}, {again} again"
+            f"arrived {arrived}, {again} again; of others {each['adopted']}"
         )
+        given_up[place.name] += sum(each["adopted"]["dropped"].values())
         # What was taken by an answer that got lost, and then given up here, arrived and counts as dropped.
         if not each["exported"] <= arrived <= each["captured"] - each["queued"]:
             wrong.append(f"{worker.name}: {place.name} has {arrived}")

@@ -1,10 +1,10 @@
 """One process of the soak: random traffic from several threads, and at the end what it says of itself.
 
-    soak_worker.py THREADS SEED
+    soak_worker.py THREADS SEED DIARY
 
 Where exchanges go is in the environment. It runs until its standard input is closed; then it delivers
 what is queued and writes its ledger to standard output. Every fifth of a second it looks whether the
-ledger balances.
+ledger balances, and writes to its diary how many exchanges are safe should it be killed: taken or on disk.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import resource
 import sys
 import threading
 import time
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import spantap
@@ -69,11 +71,19 @@ def unbalanced(stats: spantap.Stats) -> list[str]:
     return [
         f"{name}: {each}"
         for name, each in stats.destinations.items()
-        if each.captured != each.exported + each.queued + sum(each.dropped.values())
+        if each.captured != each.exported + each.queued + each.spooled + sum(each.dropped.values())
     ]
 
 
-def main(threads: int, seed: int) -> None:
+def note(stats: spantap.Stats, diary: Path) -> None:
+    """Write down how many exchanges are safe, in one step: those taken, and those on disk."""
+    safe = {name: (each.exported, each.spooled) for name, each in stats.destinations.items()}
+    fresh = diary.with_suffix(".new")
+    fresh.write_text(json.dumps(safe))
+    fresh.replace(diary)
+
+
+def main(threads: int, seed: int, diary: Path) -> None:
     handle = spantap.configure()
     tapped = spantap.instrument_app(app)
     wrong: list[str] = []
@@ -87,7 +97,9 @@ def main(threads: int, seed: int) -> None:
 
     def watch() -> None:
         while not stopped.wait(0.2):
-            wrong.extend(unbalanced(handle.stats()))
+            stats = handle.stats()
+            wrong.extend(unbalanced(stats))
+            note(stats, diary)
 
     running = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
     running.append(threading.Thread(target=watch))
@@ -113,7 +125,8 @@ def main(threads: int, seed: int) -> None:
             name: {
                 "captured": each.captured,
                 "exported": each.exported,
-                "queued": each.queued,
+                "queued": each.queued + each.spooled,
+                "adopted": asdict(each.adopted),
                 "dropped": dict(each.dropped),
                 "lightened": dict(each.lightened),
             }
@@ -124,4 +137,4 @@ def main(threads: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
