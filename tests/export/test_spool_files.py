@@ -145,7 +145,7 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     """What is no segment of this release is neither read nor deleted."""
     journal = Journal.create(tmp_path / "d")
     (journal.path / f"00000001{RECORDS}").write_bytes(b"spantap spool 2\nwhatever")
-    os.close(journal._lock)
+    journal.forget()
 
     with pytest.raises(UnknownFormatError):
         Segment.read(journal.path / f"00000001{RECORDS}")
@@ -209,7 +209,7 @@ def test_batches_are_remembered_as_they_were_sent(tmp_path: Path) -> None:
     journal.begin_batch(batch)
     journal.begin_batch([(second, 2), (first, 0)])
     journal.begin_batch(batch[2:])
-    os.close(journal._lock)
+    journal.forget()
 
     adopted = Journal.adopt(journal.path)
     assert adopted is not None
@@ -220,3 +220,16 @@ def test_batches_are_remembered_as_they_were_sent(tmp_path: Path) -> None:
     ]
 
     assert begun == [[b"5", b"0"], [b"1", b"2"], [b"3", b"4"]]
+
+
+def test_a_descriptor_is_closed_once(tmp_path: Path) -> None:
+    """What is closed is forgotten in every fork afterwards, and its number may long be somebody else's."""
+    journal = Journal.create(tmp_path)
+    others = [os.dup(0) for _ in range(8)]  # the numbers below are taken
+    journal.close()
+    anew = [os.dup(0) for _ in range(8)]
+    journal.forget()
+    journal.forget()
+
+    for each in (*others, *anew):
+        os.close(each)  # raises when it is closed already

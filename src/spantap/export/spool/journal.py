@@ -48,7 +48,7 @@ class Journal:
         self.path = path
         self.segments: list[Segment] = []
         self.foreign = False
-        self._lock = lock
+        self._lock: int | None = lock
         self._active: Segment | None = None
         self._begun = 0
         self._batch = 0
@@ -181,12 +181,17 @@ class Journal:
                     stray.unlink()
                 (self.path / _LOCK).unlink()
                 self.path.rmdir()
-        os.close(self._lock)
+        self._let_go()
 
     def forget(self) -> None:
         """In a forked child: it is the parent's, and its lock is too."""
-        with suppress(OSError):
-            os.close(self._lock)  # a lock ends when the last process that has it open lets go
+        self._let_go()  # a lock ends when the last process that has it open does
+
+    def _let_go(self) -> None:
+        """Once: the number of a closed descriptor is soon somebody else's."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
 
 def runs_of(places: Sequence[Place]) -> Iterator[tuple[Segment, list[Run]]]:
