@@ -85,7 +85,9 @@ def _assert_pairs_masked(text: str) -> None:
     for name, equals, value in (pair.partition("=") for pair in text.split("&")):
         plain = unquote_plus(name)
         if equals and plain.isidentifier() and REDACTOR.names_secret(plain) and REDACTOR.suspects(plain):
-            assert value in ("", MASK, URL_MASK) or unquote_plus(value) in (MASK, URL_MASK), name
+            # What the client has sent may be made of our own marks.
+            left = unquote_plus(value).replace(MASK, "").replace(URL_MASK, "").strip("=")
+            assert not left, name
 
 
 def text_body(data: bytes) -> None:
