@@ -33,7 +33,7 @@ demo: $(VENV)/.demo ## capture a small shop's traffic and show it
 test: $(VENV)/.dev ## run the tests; those that need a database only if they are told of one (make services)
 	$(BIN)/pytest --numprocesses $(PROCESSES) -m 'not matrix' $(PYTEST_ARGS)
 
-matrices: $(VENV)/.dev ## half of the scenes on servers and frameworks; deployments from the wheel
+matrices: $(VENV)/.dev ## the large tests: scenes, frameworks, deployments from the wheel, leaks, outages
 	$(BIN)/pytest --numprocesses $(PROCESSES) -m matrix $(PYTEST_ARGS)
 
 check: lint types imports ## everything that reads code without running it

@@ -42,6 +42,7 @@ def test_several_processes_share_a_store(kind: str, tmp_path: Path) -> None:
     assert len(read) == 400
 
 
+@pytest.mark.matrix
 def test_processes_that_open_a_store_at_once(tmp_path: Path) -> None:
     """Workers that make a new file together, as a server's do, all write to it."""
     for attempt in range(4):

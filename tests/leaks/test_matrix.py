@@ -27,6 +27,7 @@ def expected_at(played: Played, shape: str) -> None:
                 assert (marker in content) == (shape not in WITHHELD), (shape, door, name)
 
 
+@pytest.mark.matrix
 @pytest.mark.parametrize("scene", SCENES)
 def test_nothing_planted_leaves_and_the_rest_is_seen(scene: str, tmp_path: Path) -> None:
     """No secret, nor a piece of one, in whatever spelling, is in any output; every request is recorded."""

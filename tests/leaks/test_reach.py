@@ -175,6 +175,7 @@ def test_our_log_names_classes_never_values(caplog: pytest.LogCaptureFixture) ->
     assert SECRET not in caplog.text
 
 
+@pytest.mark.matrix
 def test_mistakes_are_told_without_secrets(tmp_path: Path) -> None:
     """`doctor` and `run` name the settings that are wrong; passwords beside them are not repeated."""
     variables = {

@@ -213,7 +213,12 @@ class SQLSink(Store):
             return
         if self.engine.url.get_backend_name() == "sqlite" and self._own is not None:
             create_private(Path(str(self.engine.url.database)))
-        self.table.metadata.create_all(self.engine)
+        try:
+            self.table.metadata.create_all(self.engine)
+        except exc.DBAPIError:
+            # Another process may have been faster, between the look whether it is there and now.
+            if not sa.inspect(self.engine).has_table(self.table.name, schema=self.table.schema):
+                raise
         self._creates = False
 
     def _there(self, connection: sa.Connection, rows: Mapping[tuple[str, str], Row]) -> set[tuple[str, str]]:
