@@ -72,9 +72,9 @@ def test_the_directory_is_bounded(tmp_path: Path) -> None:
         http_endpoint=NOWHERE,
         spool_dir=tmp_path / "spool",
         spool_max_bytes=1024 * 1024,
-        queue_max_bytes=400_000,
+        queue_max_bytes=1_000_000,
     )
-    for _ in range(20):
+    for _ in range(40):
         ask(10, b'"%s"' % (b"w" * 10_000))
         stats = until(handle, lambda stats: stats.queued <= 50)
     size = sum(path.stat().st_size for path in (tmp_path / "spool").rglob("*") if path.is_file())
@@ -82,7 +82,7 @@ def test_the_directory_is_bounded(tmp_path: Path) -> None:
 
     assert size <= 1024 * 1024
     assert stats.dropped["spool_full"] > 0
-    assert stats.captured == 200 == stats.spooled + stats.queued + sum(stats.dropped.values())
+    assert stats.captured == 400 == stats.spooled + stats.queued + sum(stats.dropped.values())
 
 
 @pytest.mark.setting("spool_max_age")
