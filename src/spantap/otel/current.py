@@ -6,11 +6,12 @@ threads that inherit the context and in streaming generators, and empty in betwe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Final
 
 from spantap.guard import logger
-from spantap.model import Observation
+from spantap.model import Identity, Observation
 
 _late = 0
 
@@ -22,10 +23,11 @@ class Current:
     Not thread-safe beyond what single assignments are: the last one wins.
     """
 
-    __slots__ = ("_seen", "kept", "skipped", "told")
+    __slots__ = ("_seen", "asker", "kept", "skipped", "told")
 
     def __init__(self, seen: Observation | None) -> None:
         self._seen = seen
+        self.asker: Callable[[], Identity] | None = None  # see `Session.asked_by`
         self.skipped = False
         self.kept = False
         self.told: tuple[tuple[str | None, ...], dict[str, str]] | None = None  # see `otel.inherited`
@@ -85,7 +87,7 @@ class Current:
 
     def close(self) -> None:
         """The exchange is over; called by the session."""
-        self._seen = None
+        self._seen = self.asker = None
 
     def _open(self) -> Observation | None:
         if self._seen is None and self is not NOBODY:

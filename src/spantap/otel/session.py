@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
@@ -22,30 +22,23 @@ from opentelemetry.trace.status import Status, StatusCode
 from spantap.capture import raised
 from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
-from spantap.model import Exchange, Observation
+from spantap.model import Exchange, Identity, Observation
 from spantap.otel.current import NOBODY, Current
 from spantap.otel.late import late_of
 from spantap.otel.live import full_attributes, plain_attributes, write_exception
 from spantap.otel.passage import PassageWithCurrent
 from spantap.otel.stand_in import stand_in
-from spantap.policy.decide import NOT_SELECTED, Drop, decide
+from spantap.policy.decide import NOT_SELECTED, Drop, Outcome, decide
 from spantap.policy.rates import Known
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:
+    from spantap.otel.client_tap import ClientTap
     from spantap.otel.tap import Tap
 
 # In the scope or environ: this request has passed a door already, which looks at it or (None) does not.
 SESSION: Final = "spantap.session"
 _AT_ONCE: Final = 64 * 1024  # so many bytes are finished where the request ran
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of an exchange: the clean record, or why there is none."""
-
-    exchange: Exchange | Drop
-    tally: Tally
 
 
 class Session(PassageWithCurrent):
@@ -63,6 +56,7 @@ class Session(PassageWithCurrent):
     """
 
     __slots__ = (
+        "_asked_by",  # of a request we send alone
         "_done",
         "_early",
         "_ended",
@@ -87,7 +81,7 @@ class Session(PassageWithCurrent):
 
     def __init__(
         self,
-        tap: Tap,
+        tap: Tap | ClientTap,
         seen: Observation,
         span: Span,
         *,
@@ -105,6 +99,8 @@ class Session(PassageWithCurrent):
         self.data_attribute = tap.data_attribute
         self.context = span.get_span_context()
         self.complete: Callable[[], None] | None = None
+        if captured:
+            self._current.asker = self.asked_by
         self._late = late_of(span)
         self._parent = parent
         self._enriches = tap.enriches(span, owned=owned)
@@ -117,17 +113,6 @@ class Session(PassageWithCurrent):
         self._stacktrace: str | None = None
         self._done = False
         self._settled = False
-
-    # It lies in the scope or environ, which apps copy and pickle.
-
-    def __copy__(self) -> Session:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Session:
-        return self
-
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()
 
     @property
     def done(self) -> bool:
@@ -196,6 +181,14 @@ class Session(PassageWithCurrent):
             tap.finisher.run(self._completion())
         else:
             self._completion()()
+
+    def asked_by(self) -> Identity:
+        """Who is behind the request, raw, as far as is known by now."""
+        seen, user = self.seen, self.seen.user
+        if user is None and not self._done:
+            self._completed()
+            user = self._tap.identifier.user_named_in(seen.request_headers)
+        return Identity(user, None, seen.email, seen.company, seen.session, seen.device)
 
     def learn(self, tally: Tally) -> None:
         """Note what is secret in the request as far as it was read, for texts that may quote it."""
@@ -349,9 +342,7 @@ class Session(PassageWithCurrent):
             elif not self._said_late(exchange):
                 span.set_attributes(plain_attributes(exchange, seen))
                 if self.owned and isinstance(exchange, Drop):
-                    query = self._tap.pipeline.clean_query(seen.query)
-                    if query:
-                        span.set_attribute(URL_QUERY, query)
+                    self._write_query(span)
             if not self.owned:
                 return
             if seen.route:
@@ -360,10 +351,16 @@ class Session(PassageWithCurrent):
                 if isinstance(exchange, Drop):
                     self.learn(outcome.tally)  # not kept, so nobody has looked for its secrets
                 write_exception(span, seen, self._stacktrace or "", self._tap.pipeline, outcome.tally)
-            elif seen.status is not None and seen.status >= 500:
+            elif seen.error_status is not None:
                 span.set_status(Status(StatusCode.ERROR))
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("writing on a span", error)
+
+    def _write_query(self, span: Span) -> None:
+        """What a span whose exchange is not kept says of the query."""
+        query = self._tap.pipeline.clean_query(self.seen.query)
+        if query:
+            span.set_attribute(URL_QUERY, query)
 
     def _said_late(self, exchange: Exchange | Drop) -> bool:
         late, self._late = self._late, None

@@ -215,8 +215,8 @@ class Pipeline:
                 tally.secrets |= unshown.secrets
             message = self.clean_message(seen.error_message or "", tally) or None
             error = Error(self.clean_name(seen.error_type, tally), message)
-        elif seen.status is not None and seen.status >= 500:
-            error = Error(str(seen.status))  # as the conventions want it; there is no exception to name
+        elif (failed := seen.error_status) is not None:
+            error = Error(failed)  # as the conventions want it; there is no exception to name
         clean = calm and redactor.scrubbed(short, tally) == short
         name = _unchanged if clean else functools.partial(self._name, tally=tally)
         client_address, identity = name(seen.client_address), _identity(seen, name)
@@ -237,6 +237,7 @@ class Pipeline:
                 headers_dropped=request_dropped,
                 body=request_body,
                 http_version=name(seen.http_version),
+                resends=seen.resends,
             ),
             response=Response(
                 status=seen.status,
@@ -369,7 +370,7 @@ def _body(
         lower = name.lower()
         if lower == "content-type":
             content_type = value
-        elif lower == "content-encoding":
+        elif lower == "content-encoding" and not collected.uncoded:
             content_encoding = value if content_encoding is None else f"{content_encoding}, {value}"
         elif lower == "content-length":
             content_length = value
