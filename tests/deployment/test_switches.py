@@ -177,5 +177,5 @@ def test_memory(configurator: str, installed: Path, tmp_path: Path) -> None:
     )
 
     kept = [line for line in said.splitlines() if line.startswith("/")]
-    assert kept == [f'/items/{number} {{"password":"[REDACTED]","n":1}}' for number in range(10)], said
+    assert kept == [f'/items/{number} {{"password": "[REDACTED]", "n": 1}}' for number in range(10)], said
     assert not list(tmp_path.glob("spantap.*"))
