@@ -18,6 +18,7 @@ from spantap.otel.client_tap import ClientTap
 _MODULES: Final[Mapping[str, str]] = {
     "requests": "requests.sessions",
     "urllib3": "urllib3.poolmanager",
+    "urllib": "urllib.request",
 }
 CLIENTS: Final = tuple(_MODULES)
 

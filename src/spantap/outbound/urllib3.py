@@ -16,12 +16,12 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.poolmanager import PoolManager
 
 from spantap.guard import report
-from spantap.model import Observation
 from spantap.otel.client_session import Sending
 from spantap.otel.client_tap import ClientTap
 from spantap.outbound import http_client, sends
 from spantap.outbound.excluded import Excluded
-from spantap.outbound.patching import Patch
+from spantap.outbound.http_client import Asked, observed
+from spantap.outbound.patching import Patch, is_contribs
 from spantap.outbound.sent_body import teed
 
 NAME: Final = "urllib3"
@@ -109,8 +109,8 @@ def _opened(pool: Any, method: str, url: str, kwargs: dict[str, Any]) -> Any:
     if _excluded.excludes(client, lambda: f"{scheme}://{host}:{port}{path}"):
         return None
     tap = _tap()
-    place = method, scheme, host.strip("[]"), port, path, query, resends, kwargs.get("headers")
-    passage = tap.open(method, _observe, place, again=resends > 0, under_contrib=_under_contrib(client))
+    asked = Asked(method, scheme, host.strip("[]"), port, path, query, resends, kwargs.get("headers"))
+    passage = tap.open(method, observed, asked, again=resends > 0, under_contrib=_under_contrib(client))
     if passage is None:
         return None
     given = kwargs.get("headers")
@@ -119,47 +119,13 @@ def _opened(pool: Any, method: str, url: str, kwargs: dict[str, Any]) -> Any:
     return passage, {**kwargs, "headers": headers}
 
 
-def _observe(place: Any, start: int) -> Observation:
-    method, scheme, host, port, path, query, resends, headers = place
-    return Observation(
-        method=method,
-        scheme=scheme,
-        path=path,
-        query=query,
-        start=start,
-        direction="outbound",
-        server_address=host,
-        server_port=port,
-        user_agent=_user_agent(headers),
-        resends=resends,
-    )
-
-
-def _user_agent(headers: Any) -> str | None:
-    for name in headers or ():
-        if isinstance(name, str) and name.lower() == "user-agent":
-            value = headers[name]
-            return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    return None
-
-
 def _under_contrib(client: str) -> bool:
-    """Whether OpenTelemetry's own instrumentation of a client is in force: it leaves a mark."""
+    """Whether OpenTelemetry's own instrumentation of a client is in force."""
     if client == NAME:
-        return hasattr(HTTPConnectionPool.urlopen, "__wrapped__") and _is_contribs(HTTPConnectionPool.urlopen)
+        return is_contribs(HTTPConnectionPool.urlopen)
     from requests.sessions import Session
 
-    return _is_contribs(Session.send)
-
-
-def _is_contribs(function: Any) -> bool:
-    while function is not None:
-        if getattr(function, "opentelemetry_instrumentation_requests_applied", False):
-            return True
-        if getattr(getattr(function, "_self_wrapper", None), "__module__", "").startswith("opentelemetry."):
-            return True
-        function = getattr(function, "__wrapped__", None)
-    return False
+    return is_contribs(Session.send)
 
 
 _PATCHES: Final = (
