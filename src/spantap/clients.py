@@ -21,6 +21,7 @@ _MODULES: Final[Mapping[str, str]] = {
     "urllib": "urllib.request",
 }
 CLIENTS: Final = tuple(_MODULES)
+_SHARED: Final = frozenset({"requests", "urllib3"})  # one sends with the other
 
 _wanted: dict[str, Callable[[], ClientTap]] = {}
 _hooked: set[str] = set()
@@ -36,8 +37,10 @@ def switch_on(names: Iterable[str], tap: Callable[[], ClientTap]) -> None:
     Raises:
         ConfigurationError: there is no such client.
     """
-    for name in _checked(names):
-        _wanted[name] = tap
+    wanted = checked(names)
+    _wanted.update(dict.fromkeys(wanted, tap))
+    # Of two that share a door both have to be known, to tell the requests of one from those of the other.
+    for name in dict.fromkeys((*wanted, *(_SHARED if not _SHARED.isdisjoint(wanted) else ()))):
         module = _MODULES[name]
         if name in _hooked:
             if module in sys.modules:
@@ -53,7 +56,7 @@ def switch_off(names: Iterable[str] = ()) -> None:
     Raises:
         ConfigurationError: there is no such client.
     """
-    for name in _checked(names):
+    for name in checked(names):
         if _wanted.pop(name, None) is not None and _MODULES[name] in sys.modules:
             _meet(name)
 
@@ -63,7 +66,12 @@ def met() -> tuple[str, ...]:
     return tuple(name for name in CLIENTS if name in _wanted and _MODULES[name] in sys.modules)
 
 
-def _checked(names: Iterable[str]) -> tuple[str, ...]:
+def checked(names: Iterable[str]) -> tuple[str, ...]:
+    """These clients, or all when none is named.
+
+    Raises:
+        ConfigurationError: there is no such client.
+    """
     given = tuple(names)
     problems = [
         Problem("client", repr(name), f"use some of {', '.join(CLIENTS)}{did_you_mean(str(name), CLIENTS)}")
@@ -91,9 +99,6 @@ def _meet(name: str) -> None:
         logger.debug("%s: requests it sends are %scaptured", name, "" if name in _wanted else "not ")
     except Exception as error:  # noqa: BLE001 - a client we cannot instrument is left alone
         report(f"instrumenting {name}", error)
-
-
-_SHARED: Final = ("requests", "urllib3")  # one sends with the other
 
 
 def _meet_urllib3() -> None:

@@ -185,8 +185,9 @@ def instrument_clients(*names: str, **keywords: Any) -> None:
     Raises:
         ConfigurationError: wrong settings, or no such client.
     """
+    wanted = clients.checked(names)
     ensure_configured(keywords)
-    clients.switch_on(names, current_client_tap)
+    clients.switch_on(wanted, current_client_tap)
 
 
 def uninstrument_clients(*names: str) -> None:

@@ -188,6 +188,14 @@ def url_of(exchange: Exchange) -> str:
     return full_url(request.scheme, server.address, server.port, request.path, request.query)
 
 
+def asked_for(exchange: Exchange) -> str:
+    """What to show of where a request went, without the query: of one that we sent with the host."""
+    if exchange.direction == "inbound":
+        return exchange.request.path
+    server = exchange.server
+    return full_url(exchange.request.scheme, server.address, server.port, exchange.request.path, "")
+
+
 def full_url(scheme: str, host: str | None, port: int | None, path: str, query: str) -> str:
     """A URL from its parts; a port that goes without saying is left out."""
     where = host or ""
