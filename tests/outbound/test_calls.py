@@ -364,8 +364,8 @@ def test_switching_off_restores_everything(sent: Sent, far: FarServer) -> None:
     [
         ({}, 1, True),
         ({"OTEL_PYTHON_SPANTAP_OUTGOING": "false"}, 0, True),  # by OpenTelemetry's own instrumentation
-        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "requests"}, 0, False),
-        ({"OTEL_PYTHON_REQUESTS_EXCLUDED_URLS": "/a$"}, 0, False),
+        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "requests,urllib3"}, 0, False),
+        ({"OTEL_PYTHON_REQUESTS_EXCLUDED_URLS": "/a$", "OTEL_PYTHON_URLLIB3_EXCLUDED_URLS": "/a$"}, 0, False),
         ({"OTEL_SDK_DISABLED": "true"}, 0, False),
     ],
 )
