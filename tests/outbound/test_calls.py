@@ -269,6 +269,17 @@ def test_who_it_is_goes_to_listed_hosts_alone(sent: Sent, far: FarServer, hosts:
     assert told or baggage is None
 
 
+def test_baggage_is_hashed_where_records_are(sent: Sent, far: FarServer) -> None:
+    """Who is hashed in records is hashed for other servers, too."""
+    sent.start(baggage_hosts=["127.0.0.1"], hash_key="k3y", hash=["user"])
+
+    call(asking(far.url), scope("GET", "/a", WHO))
+
+    inbound, outbound = sent.exchanges
+    assert far.asked[0].headers["baggage"] == f"user.hash={inbound.identity.user_hash}"
+    assert outbound.identity == inbound.identity
+
+
 def test_the_app_may_suppress_it(sent: Sent, far: FarServer) -> None:
     """OpenTelemetry's own switches are honoured: neither span, nor record, nor header."""
     sent.start()
