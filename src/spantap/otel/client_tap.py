@@ -61,6 +61,7 @@ class ClientTap:
     hidden_headers: Final = frozenset[str]()
     data_attribute: Final = ""
     data_key: Final = None
+    hears_late: Final = False
 
     def __init__(self, tap: Tap, *, selection: Selection, pipeline: Pipeline, options: ClientOptions) -> None:
         self.selection = selection
@@ -212,10 +213,10 @@ class ClientTap:
 
     def _told(self) -> Mapping[str, str]:
         """Who is behind the request that we are answering, as baggage; hashed where it is to be."""
-        asker = CURRENT.get().asker
-        if asker is None:
+        owner = CURRENT.get().owner
+        if owner is None:
             return {}
-        identity = self.pipeline.clean_identity(asker())
+        identity = self.pipeline.clean_identity(owner.asked_by())
         found = {name: getattr(identity, part) for part, name in ATTRIBUTES.items()}
         return {name: value for name, value in found.items() if value is not None}
 
