@@ -82,6 +82,35 @@ def test_it_is_beneath_what_we_answer_and_has_its_user(sent: Sent, far: FarServe
     assert outbound.identity.user == inbound.identity.user == "ada"
 
 
+def test_a_user_that_is_known_only_at_the_end(sent: Sent, far: FarServer) -> None:
+    """Where a hook says who it was, what was sent meanwhile waits for it, and is of the same user."""
+    sent.start(identify_user=lambda exchange: exchange.request.headers.first("x-user"))
+
+    call(asking(f"{far.url}/b"), scope("GET", "/a", [("x-user", "linus")]))
+    requests.get(f"{far.url}/c")
+
+    inbound, outbound, alone = sent.exchanges
+    assert (inbound.direction, outbound.direction) == ("inbound", "outbound")
+    assert outbound.identity.user == inbound.identity.user == "linus"
+    assert outbound.timing.end <= inbound.timing.end
+    assert alone.identity.user is None
+
+
+def test_many_wait_no_longer_than_memory_allows(sent: Sent, far: FarServer) -> None:
+    """Of hundreds of requests sent meanwhile none is lost; the last are of nobody."""
+
+    def before() -> None:
+        for _ in range(100):
+            requests.get(far.url)
+
+    sent.start(identify_user=lambda exchange: "ada")
+
+    call(asking(f"{far.url}/b", before=before), scope("GET", "/a"))
+
+    users = [each.identity.user for each in sent.exchanges if each.direction == "outbound"]
+    assert users == ["ada"] * 64 + [None] * 37
+
+
 def test_what_the_app_says_of_its_user(sent: Sent, far: FarServer) -> None:
     """`current()` stays that of the request being answered, also in the middle of another."""
     sent.start()
@@ -269,6 +298,17 @@ def test_who_it_is_goes_to_listed_hosts_alone(sent: Sent, far: FarServer, hosts:
     assert told or baggage is None
 
 
+def test_baggage_is_hashed_where_records_are(sent: Sent, far: FarServer) -> None:
+    """Who is hashed in records is hashed for other servers, too."""
+    sent.start(baggage_hosts=["127.0.0.1"], hash_key="k3y", hash=["user"])
+
+    call(asking(far.url), scope("GET", "/a", WHO))
+
+    inbound, outbound = sent.exchanges
+    assert far.asked[0].headers["baggage"] == f"user.hash={inbound.identity.user_hash}"
+    assert outbound.identity == inbound.identity
+
+
 def test_the_app_may_suppress_it(sent: Sent, far: FarServer) -> None:
     """OpenTelemetry's own switches are honoured: neither span, nor record, nor header."""
     sent.start()
@@ -358,15 +398,25 @@ def test_switching_off_restores_everything(sent: Sent, far: FarServer) -> None:
     assert sent.exchanges == []
 
 
+_EXCLUDED = ("OTEL_PYTHON_REQUESTS_EXCLUDED_URLS", "OTEL_PYTHON_URLLIB3_EXCLUDED_URLS")
+
+
 @pytest.mark.setting("outgoing")
 @pytest.mark.parametrize(
     ("environment", "kept", "traced"),
     [
         ({}, 1, True),
         ({"OTEL_PYTHON_SPANTAP_OUTGOING": "false"}, 0, True),  # by OpenTelemetry's own instrumentation
-        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "requests,urllib3"}, 0, False),
-        ({"OTEL_PYTHON_REQUESTS_EXCLUDED_URLS": "/a$", "OTEL_PYTHON_URLLIB3_EXCLUDED_URLS": "/a$"}, 0, False),
-        ({"OTEL_SDK_DISABLED": "true"}, 0, False),
+        *(
+            pytest.param(environment, 0, False, marks=pytest.mark.matrix)
+            for environment in (
+                {
+                    "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "requests,urllib3"
+                },  # theirs of urllib3 is in force
+                dict.fromkeys(_EXCLUDED, "/a$"),
+                {"OTEL_SDK_DISABLED": "true"},
+            )
+        ),
     ],
 )
 def test_without_code(

@@ -7,6 +7,7 @@ the app has read the body to its end, has closed it, or has dropped it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
@@ -45,7 +46,8 @@ class Sending(Session):
         context: Context | None = None,
     ) -> None:
         super().__init__(tap, seen, span, owned=owned, captured=captured, parent=parent, context=context)
-        self._asked_by = CURRENT.get().asker
+        self._within = CURRENT.get().owner
+        self._waits: Callable[[], None] | None = None
 
     # `current()` stays that of the request we are answering while we send another.
 
@@ -86,7 +88,9 @@ class Sending(Session):
 
     def settle(self, reason: str = "timeout") -> None:
         """Waiting is over; see `Session.settle`."""
-        if self.owned:
+        if self._waits is not None:
+            self._complete_once()
+        elif self.owned:
             self.finish(reason)
         else:
             super().settle(reason)
@@ -112,15 +116,31 @@ class Sending(Session):
         return self._decided().exchange
 
     def _cleaned(self, tally: Tally) -> Exchange | Drop:
-        if self._asked_by is not None:
-            theirs = self._asked_by()
+        if self._within is not None:
+            theirs = self._within.asked_by()
             for part in _WHO:
                 if getattr(self.seen, part) is None:
                     setattr(self.seen, part, getattr(theirs, part))
         return super()._cleaned(tally)
 
-    def _write_query(self, span: Span) -> None:
-        """The span began with the whole URL."""
+    def _completion(self) -> Callable[[], None]:
+        """What is left to do; where hooks will say who is behind the request being answered, after them."""
+        self._waits = super()._completion()
+        within = self._within
+        if within is None or within.followers is None or not within.followers.add(self._complete_once):
+            return self._complete_once
+        self._tap.processor.park(self)  # that may take long
+        return _nothing
+
+    def _complete_once(self) -> None:
+        with self._lock:
+            complete, self._waits = self._waits, None
+        if complete is not None:
+            complete()
+
+
+def _nothing() -> None:
+    """It is done later."""
 
 
 class ClientSession(Sending):

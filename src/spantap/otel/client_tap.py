@@ -15,13 +15,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import NonRecordingSpan, Span, SpanKind
 
 from spantap.capture.limits import CaptureLimits
-from spantap.codec import names
 from spantap.guard import report
 from spantap.model import Exchange
 from spantap.otel.attach import is_span_of_call
 from spantap.otel.client_session import ClientSession, HookedClientSession, Sending
 from spantap.otel.current import CURRENT
 from spantap.otel.hooks import Hooks
+from spantap.otel.inherited import ATTRIBUTES
 from spantap.otel.passage import SPAN, Passage, current_context
 from spantap.otel.start import Observe, StartAttributes
 from spantap.otel.tap import Tap
@@ -32,13 +32,6 @@ from spantap.policy.identify import Identifier, IdentityOptions
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.select import Selection
 
-# What names who is behind a request, as baggage.
-_BAGGAGE: Final = {
-    "user": names.USER_ID,
-    "company": names.COMPANY_ID,
-    "session": names.SESSION_ID,
-    "device": names.DEVICE_ID,
-}
 _BAGGAGE_ALONE: Final = W3CBaggagePropagator()
 
 
@@ -68,6 +61,7 @@ class ClientTap:
     hidden_headers: Final = frozenset[str]()
     data_attribute: Final = ""
     data_key: Final = None
+    hears_late: Final = False
 
     def __init__(self, tap: Tap, *, selection: Selection, pipeline: Pipeline, options: ClientOptions) -> None:
         self.selection = selection
@@ -143,7 +137,7 @@ class ClientTap:
             host: whom it is sent to.
         """
         context, hosts = passage.carried, self._baggage_hosts
-        told = _told() if hosts is not None and host is not None and hosts.wants(host) else {}
+        told = self._told() if hosts is not None and host is not None and hosts.wants(host) else {}
         if context is not None:
             propagate.inject(carrier, _with(told, context))
         elif told:
@@ -217,15 +211,14 @@ class ClientTap:
         seen = attributes.seen
         return self._hosts.wants(seen.server_address) and self.selection.wants_request(seen)
 
-
-def _told() -> Mapping[str, str]:
-    """Who is behind the request that we are answering, as baggage."""
-    asker = CURRENT.get().asker
-    if asker is None:
-        return {}
-    identity = asker()
-    found = {name: getattr(identity, part) for part, name in _BAGGAGE.items()}
-    return {name: value for name, value in found.items() if value is not None}
+    def _told(self) -> Mapping[str, str]:
+        """Who is behind the request that we are answering, as baggage; hashed where it is to be."""
+        owner = CURRENT.get().owner
+        if owner is None:
+            return {}
+        identity = self.pipeline.clean_identity(owner.asked_by())
+        found = {name: getattr(identity, part) for part, name in ATTRIBUTES.items()}
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def _with(told: Mapping[str, str], context: Context) -> Context:

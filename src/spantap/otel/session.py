@@ -24,6 +24,7 @@ from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
 from spantap.model import Exchange, Identity, Observation
 from spantap.otel.current import NOBODY, Current
+from spantap.otel.followers import Followers
 from spantap.otel.late import late_of
 from spantap.otel.live import full_attributes, plain_attributes, write_exception
 from spantap.otel.passage import PassageWithCurrent
@@ -50,13 +51,13 @@ class Session(PassageWithCurrent):
         span: the SERVER span of the request.
         owned: the span is ours to end.
         captured: the exchange is wanted; when False only the span is kept right.
+        followers: what waits until it is known who is behind the request; None: nothing has to.
         data_attribute: of a framework's request, that holds facts of the app's own.
         complete: set by the door: fills in what is cheaper to find out at the end (headers,
             route); called before the exchange is made, perhaps on the finisher's thread.
     """
 
     __slots__ = (
-        "_asked_by",  # of a request we send alone
         "_done",
         "_early",
         "_ended",
@@ -68,10 +69,13 @@ class Session(PassageWithCurrent):
         "_settled",
         "_stacktrace",
         "_tap",
+        "_waits",  # as `_within`, of a request that is sent alone
+        "_within",
         "captured",
         "complete",
         "context",
         "data_attribute",
+        "followers",
         "owned",
         "request",
         "response",
@@ -100,7 +104,8 @@ class Session(PassageWithCurrent):
         self.context = span.get_span_context()
         self.complete: Callable[[], None] | None = None
         if captured:
-            self._current.asker = self.asked_by
+            self._current.owner = self
+        self.followers = Followers() if captured and tap.hears_late else None
         self._late = late_of(span)
         self._parent = parent
         self._enriches = tap.enriches(span, owned=owned)
@@ -111,8 +116,7 @@ class Session(PassageWithCurrent):
         self._early: Outcome | None = None
         self._ended: ReadableSpan | None = None
         self._stacktrace: str | None = None
-        self._done = False
-        self._settled = False
+        self._done = self._settled = False
 
     @property
     def done(self) -> bool:
@@ -341,8 +345,10 @@ class Session(PassageWithCurrent):
                 span.set_attributes(full_attributes(exchange, span, self._tap.live_policy))
             elif not self._said_late(exchange):
                 span.set_attributes(plain_attributes(exchange, seen))
-                if self.owned and isinstance(exchange, Drop):
-                    self._write_query(span)
+                if self.owned and isinstance(exchange, Drop) and seen.direction == "inbound":
+                    query = self._tap.pipeline.clean_query(seen.query)  # of one we send it is in the URL
+                    if query:
+                        span.set_attribute(URL_QUERY, query)
             if not self.owned:
                 return
             if seen.route:
@@ -355,12 +361,6 @@ class Session(PassageWithCurrent):
                 span.set_status(Status(StatusCode.ERROR))
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("writing on a span", error)
-
-    def _write_query(self, span: Span) -> None:
-        """What a span whose exchange is not kept says of the query."""
-        query = self._tap.pipeline.clean_query(self.seen.query)
-        if query:
-            span.set_attribute(URL_QUERY, query)
 
     def _said_late(self, exchange: Exchange | Drop) -> bool:
         late, self._late = self._late, None
@@ -387,6 +387,8 @@ class Session(PassageWithCurrent):
                     self.learn(outcome.tally)  # somebody else's exception, as it is
                 tap.processor.emit_plain(plain, outcome.tally)
         finally:
+            if self.followers is not None:
+                self.followers.release()
             tap.count(exchange)  # now: whoever waits for open requests to end wants them queued
 
     def _made_span(self) -> ReadableSpan:

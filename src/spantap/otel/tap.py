@@ -30,7 +30,7 @@ from spantap.otel.faas import is_frozen_between_requests
 from spantap.otel.finisher import Finisher
 from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
-from spantap.otel.inherited import OVERRULING, allowed
+from spantap.otel.inherited import IDENTIFYING, OVERRULING, allowed
 from spantap.otel.instruments import Instruments
 from spantap.otel.passage import SPAN, Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
@@ -99,6 +99,7 @@ class Tap:
         hidden_headers: lower-case names of response headers that are kept from the client.
         data_attribute, data_key, hooks, live_policy, sampler: see `TapOptions`.
         instruments: what the app's own numbers are recorded with, too; None: nothing.
+        hears_late: who is behind a request is known only when it is over: hooks say it.
         freezes: the process may be frozen when a request ends: its door calls `flush_before_freeze`.
         tracing: what we trace with; bound to the provider in force when first asked for.
     """
@@ -131,6 +132,7 @@ class Tap:
         self.hooks = options.hooks
         self.live_policy = options.live_policy
         self.sampler = options.sampler
+        self.hears_late = options.hooks.any_of(IDENTIFYING)
         self._session = HookedSession if options.hooks else Session
         self._options = options
         self._budget = budget

@@ -115,8 +115,8 @@ class Pipeline:
             (value for _, value in self._redactor.header_pairs([("user-agent", agent)], Tally())), None
         )
 
-    def clean_identity(self, seen: Observation) -> Identity:
-        """Who it was, as far as is known by now, as it may stand on a span."""
+    def clean_identity(self, seen: Observation | Identity) -> Identity:
+        """Who it was, as far as is known by now, as it may be told."""
         tally = Tally()
         identity = _identity(seen, functools.partial(self._name, tally=tally))
         return _hashed(seen, identity, self._redactor, tally) if self._redactor.hashes else identity
@@ -310,7 +310,7 @@ def _short_texts(seen: Observation) -> str:
     return "\n".join(filter(None, texts))
 
 
-def _identity(seen: Observation, name: Callable[[str | None], str | None]) -> Identity:
+def _identity(seen: Observation | Identity, name: Callable[[str | None], str | None]) -> Identity:
     if (seen.user, seen.email, seen.company, seen.session, seen.device) == _UNSAID:
         return NOBODY
     return Identity(
@@ -328,7 +328,7 @@ def _peer(seen: Observation, name: Callable[[str | None], str | None]) -> Peer:
     return Peer(name(seen.peer_address), _port(seen.peer_port))
 
 
-def _hashed(seen: Observation, identity: Identity, redactor: Redactor, tally: Tally) -> Identity:
+def _hashed(seen: Observation | Identity, identity: Identity, redactor: Redactor, tally: Tally) -> Identity:
     """The identity with what is to be hashed, hashed: of the user's id that is another field."""
 
     def of(field: str, raw: str | None, clean: str | None) -> str | None:
