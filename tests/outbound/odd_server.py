@@ -189,7 +189,7 @@ class Handler(BaseHTTPRequestHandler):
     def act_flaky(self) -> None:
         """Unavailable the first two times."""
         if len(self.odd.asked) <= 2:
-            self.reply(b'{"later":true}', 503, Retry_After="0")
+            self.reply(b'{"later":true}', 503, Retry_After="7")
         else:
             self.reply()
 

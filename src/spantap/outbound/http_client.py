@@ -17,6 +17,7 @@ from spantap.guard import report
 from spantap.model import Observation
 from spantap.otel.client_session import Sending
 
+_SKIPPED = "@@@SKIP_HEADER@@@"  # what urllib3 is given in the place of a header that is not to be sent
 _VERSIONS = {9: "0.9", 10: "1.0", 11: "1.1", 20: "2"}
 
 
@@ -69,8 +70,10 @@ def watched(connection: Any, session: Sending, *, read_inside: bool = False) -> 
     made = connection.response_class
 
     def noting(header: Any, *values: Any) -> Any:
-        headers.append((_text(header), ", ".join(map(_text, values))))
-        return put(header, *values)
+        done = put(header, *values)
+        if _SKIPPED not in values:
+            headers.append((_text(header), ", ".join(map(_text, values))))
+        return done
 
     def making(*args: Any, **kwargs: Any) -> Any:
         response = (_teed_class(made) if isinstance(made, type) else made)(*args, **kwargs)

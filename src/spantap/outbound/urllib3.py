@@ -7,7 +7,7 @@ instrumentations begin their spans, and there it is known what a request is a re
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from urllib3.poolmanager import PoolManager
 from spantap.guard import report
 from spantap.otel.client_session import Sending
 from spantap.otel.client_tap import ClientTap
+from spantap.otel.passage import Passage
 from spantap.outbound import http_client, sends
 from spantap.outbound.excluded import Excluded
 from spantap.outbound.http_client import Asked, observed
@@ -78,7 +79,7 @@ def _make_request(
             return original(pool, connection, method, url, **kwargs)
         kwargs["body"] = teed(kwargs.get("body"), passage.request)
         called = sends.sends_of_this_call()
-        read_inside = bool(kwargs.get("preload_content", True)) or (called is not None and called.reads)
+        read_inside = bool(kwargs.get("preload_content")) or (called is not None and called.reads)
         try:
             with http_client.watched(connection, passage, read_inside=read_inside):
                 response = original(pool, connection, method, url, **kwargs)
@@ -113,10 +114,25 @@ def _opened(pool: Any, method: str, url: str, kwargs: dict[str, Any]) -> Any:
     passage = tap.open(method, observed, asked, again=resends > 0, under_contrib=_under_contrib(client))
     if passage is None:
         return None
-    given = kwargs.get("headers")
-    headers: MutableMapping[str, str] = urllib3.HTTPHeaderDict() if given is None else given.copy()
-    tap.inject(passage, headers, host)
-    return passage, {**kwargs, "headers": headers}
+    try:
+        kwargs = {**kwargs, "headers": _carrying(kwargs.get("headers"), tap, passage, host)}
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("writing the trace on a request", error)
+    return passage, kwargs
+
+
+def _carrying(given: Any, tap: ClientTap, passage: Passage, host: str) -> Any:
+    carried: dict[str, str] = {}
+    tap.inject(passage, carried, host)
+    if not carried:
+        return given
+    headers = given.copy() if hasattr(given, "copy") else urllib3.HTTPHeaderDict(given)
+    if type(headers) is dict:  # the others replace what is the same but for its case
+        for name in [each for each in headers if each.lower() in carried]:
+            del headers[name]
+    for name, value in carried.items():
+        headers[name] = value
+    return headers
 
 
 def _under_contrib(client: str) -> bool:
