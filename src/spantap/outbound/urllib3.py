@@ -136,9 +136,11 @@ def _carrying(given: Any, tap: ClientTap, passage: Passage, host: str) -> Any:
 
 
 def _under_contrib(client: str) -> bool:
-    """Whether OpenTelemetry's own instrumentation of a client is in force."""
+    """Whether OpenTelemetry's own instrumentation of a client, or of urllib3 beneath it, is in force."""
+    if is_contribs(HTTPConnectionPool.urlopen):
+        return True
     if client == NAME:
-        return is_contribs(HTTPConnectionPool.urlopen)
+        return False
     from requests.sessions import Session
 
     return is_contribs(Session.send)
