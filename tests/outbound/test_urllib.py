@@ -72,8 +72,7 @@ def test_however_it_is_read(sent: Sent, odd: OddServer, path: str, read: Callabl
     sent.start("urllib")
 
     with opening(f"{odd.url}/{path}?token=s3cret-of-ours") as response:
-        assert type(response).__name__ == "HTTPResponse"
-        assert isinstance(response, http.client.HTTPResponse)
+        assert type(response) is http.client.HTTPResponse
         assert (response.status, response.headers["content-type"]) == (200, "application/json")
         assert read(response) == PAYLOAD
 

@@ -299,7 +299,7 @@ def test_what_is_over_leaves_nothing_behind(sent: Sent, odd: OddServer) -> None:
         assert pool.request("GET", "/plain").data == PAYLOAD
         connection = pool.pool.get() if pool.pool else None
         assert connection is not None
-        assert not {"putheader", "response_class"} & vars(connection).keys()
+        assert not {"putheader", "getresponse", "response_class"} & vars(connection).keys()
         connection.close()
 
 

@@ -1,8 +1,8 @@
 """A request over `http.client`, which urllib3 and urllib send with: seen at its connection and response.
 
-For the time of one request the connection, one object, notes the headers it writes, and makes a response
-that tees what is read from the socket: as it is read, and never more. The response that the client and
-the app see is of a subclass of the class it would have been of.
+For the time of one request the connection, one object, notes the headers it writes, and the response it
+makes tees what is read from the socket: as it is read, and never more. Connection and response are of the
+classes they would have been of.
 """
 
 from __future__ import annotations
@@ -66,50 +66,50 @@ def watched(connection: Any, session: Sending, *, read_inside: bool = False) -> 
         read_inside: see `Sending.head`.
     """
     headers = session.seen.request_headers
-    put = connection.putheader
-    made = connection.response_class
+    put, get = connection.putheader, connection.getresponse
 
-    def noting(header: Any, *values: Any) -> Any:
+    def putheader(header: Any, *values: Any) -> Any:
         done = put(header, *values)
         if _SKIPPED not in values:
             headers.append((_text(header), ", ".join(map(_text, values))))
         return done
 
-    def making(*args: Any, **kwargs: Any) -> Any:
-        response = (_teed_class(made) if isinstance(made, type) else made)(*args, **kwargs)
-        response._spantap = session, read_inside
-        return response
+    def getresponse(*args: Any, **kwargs: Any) -> Any:
+        # Not sooner: connections of botocore's set the class themselves when they send.
+        make = connection.response_class
 
-    held = {name: vars(connection)[name] for name in _REPLACED if name in vars(connection)}
-    connection.putheader, connection.response_class = noting, making
+        def making(*args: Any, **kwargs: Any) -> Any:
+            response = make(*args, **kwargs)
+            response.begin = functools.partial(_begin, response, response.begin, session, read_inside)
+            return response
+
+        with _replaced(connection, response_class=making):
+            return get(*args, **kwargs)
+
+    with _replaced(connection, putheader=putheader, getresponse=getresponse):
+        yield
+
+
+@contextmanager
+def _replaced(connection: Any, **attributes: Any) -> Iterator[None]:
+    own = vars(connection)
+    held = {name: own[name] for name in attributes if name in own}
+    own.update(attributes)
     try:
         yield
     finally:
-        for name in _REPLACED:
-            vars(connection).pop(name, None)
-        vars(connection).update(held)
+        for name in attributes:
+            own.pop(name, None)
+        own.update(held)
 
 
-_REPLACED = ("putheader", "response_class")
-
-
-@functools.lru_cache(maxsize=16)
-def _teed_class(base: Any) -> Any:
-    class TeedResponse(base):  # type: ignore[misc]
-        _spantap: Any = None
-
-        def begin(self) -> None:
-            super().begin()
-            watching, self._spantap = self._spantap, None
-            if watching is not None:
-                try:
-                    _begun(self, *watching)
-                except Exception as error:  # noqa: BLE001 - our bug must not reach the app
-                    report("noting a response", error)
-
-    TeedResponse.__name__, TeedResponse.__qualname__ = base.__name__, base.__qualname__
-    TeedResponse.__module__ = base.__module__
-    return TeedResponse
+def _begin(response: Any, begin: Any, session: Sending, read_inside: bool) -> None:
+    del response.begin
+    begin()
+    try:
+        _begun(response, session, read_inside)
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("noting a response", error)
 
 
 def _begun(response: Any, session: Sending, read_inside: bool) -> None:
