@@ -18,6 +18,7 @@ from spantap.otel.client_tap import ClientTap
 _MODULES: Final[Mapping[str, str]] = {
     "requests": "requests.sessions",
     "urllib3": "urllib3.poolmanager",
+    "aiohttp": "aiohttp",
 }
 CLIENTS: Final = tuple(_MODULES)
 _SHARED: Final = frozenset({"requests", "urllib3"})  # one sends with the other
