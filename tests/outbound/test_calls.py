@@ -407,8 +407,8 @@ def test_switching_off_restores_everything(sent: Sent, far: FarServer) -> None:
         *(
             pytest.param({name: value}, 0, False, marks=pytest.mark.matrix)
             for name, value in (
-                ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "requests"),
-                ("OTEL_PYTHON_REQUESTS_EXCLUDED_URLS", "/a$"),
+                ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "requests,urllib3"),
+                ("OTEL_PYTHON_EXCLUDED_URLS", "/a$"),
                 ("OTEL_SDK_DISABLED", "true"),
             )
         ),
