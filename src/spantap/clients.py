@@ -18,6 +18,9 @@ from spantap.otel.client_tap import ClientTap
 _MODULES: Final[Mapping[str, str]] = {
     "requests": "requests.sessions",
     "urllib3": "urllib3.poolmanager",
+    "httpx": "httpx",
+    "httpx2": "httpx2",
+    "aiohttp": "aiohttp",
     "urllib": "urllib.request",
 }
 CLIENTS: Final = tuple(_MODULES)

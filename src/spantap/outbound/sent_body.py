@@ -30,7 +30,9 @@ def teed(body: Any, recorder: BodyRecorder, encoding: str = "utf-8") -> Any:
     try:
         view = memoryview(body)
     except TypeError:
-        return TeedIterable(body, recorder, encoding)
+        # What nobody can iterate over the client refuses in its own words.
+        iterable = hasattr(body, "__iter__") or hasattr(body, "__getitem__")
+        return TeedIterable(body, recorder, encoding) if iterable else body
     recorder.chunk(view)
     recorder.whole = True
     return body
@@ -46,6 +48,9 @@ class TeedFile:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
+
+    def __repr__(self) -> str:
+        return repr(self._file)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(TeedIterable(self._file, self._recorder, self._encoding))
@@ -74,8 +79,14 @@ class TeedIterable:
         self._recorder = recorder
         self._encoding = encoding
 
+    def __repr__(self) -> str:
+        return repr(self._chunks)
+
     def __iter__(self) -> Iterator[Any]:
-        for chunk in self._chunks:
+        return self._teed(iter(self._chunks))  # begun, or refused, when the client begins
+
+    def _teed(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        for chunk in chunks:
             _note(self._recorder, chunk, self._encoding)
             yield chunk
         self._recorder.whole = True
