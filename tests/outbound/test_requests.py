@@ -418,6 +418,17 @@ def test_through_a_tunnel(sent: Sent, odd: OddServer, tmp_path: Path) -> None:
     assert refused.error.type == "urllib3.exceptions.SSLError"
 
 
+def test_no_tunnel(sent: Sent, odd: OddServer) -> None:
+    """A proxy that refuses the tunnel: the app is told, nothing was sent to anybody, there is no record."""
+    sent.start("requests")
+
+    with pytest.raises(requests.exceptions.ProxyError):
+        requests.get("https://127.0.0.1:1/", proxies={"https": odd.url}, timeout=60)
+
+    assert odd.tunnels == ["127.0.0.1:1"]
+    assert sent.exchanges == []
+
+
 class Canned(BaseAdapter):
     """Answers by itself, as adapters of tests do."""
 

@@ -466,3 +466,41 @@ def test_switching_both_off(sent: Sent, odd: OddServer, contrib: Callable[..., N
         theirs.instrument()
 
     assert sent.exchanges == []
+
+
+class Elsewhere:
+    """A connection that is none of `http.client`'s: it sends by other means."""
+
+    __slots__ = ("body", "is_closed", "is_verified", "proxy", "proxy_is_verified", "timeout")
+
+    def __init__(self, **_: Any) -> None:
+        self.is_closed, self.is_verified, self.proxy, self.timeout = False, True, None, None
+        self.proxy_is_verified: bool | None = None
+
+    def request(self, method: str, url: str, body: Any = None, **_: Any) -> None:
+        """As that of urllib3's connections."""
+        self.body = b"".join(body)
+
+    def getresponse(self) -> urllib3.HTTPResponse:
+        """As that of urllib3's connections."""
+        return urllib3.HTTPResponse(io.BytesIO(self.body), {"X-A": "1"}, 207, preload_content=False)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_connections_of_another_kind(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
+    """Who sends by other means sends as ever; the record has what can be known, and one line tells of it."""
+    sent.start("urllib3")
+
+    with urllib3.HTTPConnectionPool("elsewhere.example", retries=False) as pool:
+        other: Any = Elsewhere
+        pool.ConnectionCls = other
+        for _ in range(2):
+            response = pool.urlopen("POST", "/a", body=iter([PART]), preload_content=False)
+            assert (response.status, response.read()) == (207, PART)
+
+    exchange = sent.exchanges[0]
+    assert (exchange.response.status, exchange.response.headers.first("x-a")) == (207, "1")
+    assert exchange.request.body.size == len(PART)
+    assert len([each for each in caplog.messages if "watching a connection" in each]) <= 1
