@@ -64,7 +64,7 @@ leaks: $(VENV)/.dev ## the leak matrix: planted secrets by door and by destinati
 
 conformance: foreign collector ## every scene on every server, in every framework, and through collectors
 	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts tests/deployment $(PYTEST_ARGS)
-	SPANTAP_TEST_TRACES=500 $(BIN)/pytest --numprocesses $(PROCESSES) tests/collector $(PYTEST_ARGS)
+	SPANTAP_TEST_TRACES=200 $(BIN)/pytest --numprocesses $(PROCESSES) tests/collector $(PYTEST_ARGS)
 	$(BIN)/python -m spantap.testing --heavy
 	PYTHONPATH=tests $(BIN)/python -m contracts.inbound.frameworks
 

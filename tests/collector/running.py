@@ -25,6 +25,10 @@ SINGLE: Final = ROOT / "otel-collector-config.yaml"
 DEPLOY: Final = ROOT / "deploy"
 _STOP_SECONDS: Final = 60.0
 
+_given: set[int] = set()
+# pytest-xdist's, if it runs the tests: its processes look for ports at the same time.
+_worker: Final = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
+
 
 class Collector:
     """One collector in a folder of its own, on free ports of the loopback. For one thread.
@@ -49,7 +53,7 @@ class Collector:
         """
         self.folder = folder
         folder.mkdir(exist_ok=True)
-        ports = {name: str(free_port()) for name in ("GRPC_PORT", "HTTP_PORT", "HEALTH_PORT", "METRICS_PORT")}
+        ports = {name: str(own_port()) for name in ("GRPC_PORT", "HTTP_PORT", "HEALTH_PORT", "METRICS_PORT")}
         self.grpc, self.http, self._health, self._metrics = (f"127.0.0.1:{port}" for port in ports.values())
         ours = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
         self._environ = {**ours, **ports, **(environ or {})}
@@ -147,6 +151,15 @@ class Collector:
         finally:
             process.kill()
             process.wait()
+
+
+def own_port() -> int:
+    """A free port nobody else here gets, not even while what listens on it is down."""
+    while True:
+        port = free_port()
+        if port % 8 == _worker and port not in _given:
+            _given.add(port)
+            return port
 
 
 def validated(program: Path, *configurations: Path | str) -> subprocess.CompletedProcess[str]:

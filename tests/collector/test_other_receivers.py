@@ -16,10 +16,10 @@ from typing import Any, Final
 import pytest
 
 from collector.build import cache
+from collector.running import own_port
 from deployment.apps import APPS, SECRETS
 from deployment.serving import BOTH, INSTRUMENT, UVICORN, defaults, listens, post, served, wait_for
 from receivers.otlp_http import OTLPReceiver, attributes, server_spans
-from services.servers import free_port
 from spantap.export.sqlite import SQLiteSink
 from spantap.model import Exchange
 
@@ -83,7 +83,7 @@ def test_a_receiver_in_node(tmp_path: Path, protocol: str) -> None:
 def test_a_collector_in_rust(tmp_path: Path, protocol: str) -> None:
     """Rotel takes every exchange and hands it on, once, with the bodies of the store."""
     rotel = kept("rotel-0.0.1a15", "pip", install_rotel) / "rotel" / "rotel-agent"
-    ports = {"grpc": free_port(), "http/protobuf": free_port()}
+    ports = {"grpc": own_port(), "http/protobuf": own_port()}
     command = [
         str(rotel),
         "start",
