@@ -24,6 +24,7 @@ from spantap.model import Exchange
 SINGLE: Final = ROOT / "otel-collector-config.yaml"
 DEPLOY: Final = ROOT / "deploy"
 _STOP_SECONDS: Final = 60.0
+_PORTS: Final = ("GRPC_PORT", "HTTP_PORT", "HEALTH_PORT", "METRICS_PORT", "RELAY_1_PORT", "RELAY_2_PORT")
 
 _given: set[int] = set()
 # pytest-xdist's, if it runs the tests: its processes look for ports at the same time.
@@ -53,8 +54,9 @@ class Collector:
         """
         self.folder = folder
         folder.mkdir(exist_ok=True)
-        ports = {name: str(own_port()) for name in ("GRPC_PORT", "HTTP_PORT", "HEALTH_PORT", "METRICS_PORT")}
-        self.grpc, self.http, self._health, self._metrics = (f"127.0.0.1:{port}" for port in ports.values())
+        ports = {name: str(own_port()) for name in _PORTS}
+        addresses = (f"127.0.0.1:{port}" for port in ports.values())
+        self.grpc, self.http, self._health, self._metrics, *_ = addresses
         ours = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
         self._environ = {**ours, **ports, **(environ or {})}
         self._command = [str(program), *(f"--config={each}" for each in configurations)]
@@ -116,12 +118,16 @@ class Collector:
         """What it has said."""
         return (self.folder / "log").read_text(errors="replace")
 
-    def counted(self, metric: str) -> int:
-        """The sum of one of its own counters, as it is now; 0 while there is none."""
+    def counted(self, metric: str, label: str = "") -> int:
+        """The sum of one of its own counters, as it is now; 0 while there is none.
+
+        Args:
+            metric: its name, without the unit and kind that are appended.
+            label: only where this is among the labels (``receiver="otlp"``).
+        """
         text = _get(f"http://{self._metrics}/metrics").decode()
-        # The exporter appends unit and kind.
-        found = re.findall(rf"^{metric}(?:__\w+?__)?(?:_total)?(?:{{.*}})? (\S+)$", text, re.MULTILINE)
-        return int(sum(map(float, found)))
+        found = re.findall(rf"^{metric}(?:__\w+?__)?(?:_total)?{{(.*)}} (\S+)$", text, re.MULTILINE)
+        return int(sum(float(value) for labels, value in found if label in labels))
 
     def exchanges(self, file: str = "spans.jsonl") -> list[Exchange]:
         """The exchanges in a file it writes, in order; none while there is no file."""

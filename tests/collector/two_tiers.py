@@ -188,6 +188,13 @@ class Services:
             each for name in names for each in SQLiteSink(self.folders[name] / "spantap.db").read(limit=None)
         ]
 
+    def slower(self, milliseconds: int) -> set[str]:
+        """The traces that took longer, from the first of their requests to the end of the last."""
+        times: dict[str, list[int]] = {}
+        for each in self.stored():
+            times.setdefault(each.trace_id, []).extend((each.timing.start, each.timing.end))
+        return {each for each, them in times.items() if (max(them) - min(them)) // 10**6 > milliseconds}
+
 
 def bodies(receiver: OTLPReceiver) -> int:
     """How many SERVER spans there have both bodies."""
