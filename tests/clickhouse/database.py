@@ -31,7 +31,11 @@ def queries() -> dict[str, str]:
 
 
 class Database:
-    """ClickHouse in this process, its files in a folder; one at a time. Not thread-safe."""
+    """ClickHouse in this process, its files in a folder; one at a time. Not thread-safe.
+
+    Attributes:
+        read: rows and bytes the last question has read.
+    """
 
     def __init__(self, folder: Path, schema: str | None = None) -> None:
         """Args:
@@ -41,6 +45,7 @@ class Database:
         chdb: Any = importlib.import_module("chdb.session")  # large, and not always there
         self._session = chdb.Session(str(folder))
         self._queries = queries()
+        self.read = 0, 0
         self.run("CREATE DATABASE IF NOT EXISTS otel ENGINE = Atomic")
         self.run("USE otel")
         self.run("SET session_timezone = 'UTC'")
@@ -76,6 +81,7 @@ class Database:
     def ask(self, statement: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
         """The rows a statement answers with."""
         answer = self._session.query(statement, "JSONEachRow", params=dict(parameters or {}))
+        self.read = answer.storage_rows_read(), answer.storage_bytes_read()
         return [json.loads(line) for line in str(answer).splitlines()]
 
     def answer(self, name: str, **parameters: object) -> list[Row]:
