@@ -41,6 +41,7 @@ def as_row(each: Exchange) -> Row:
         "session": who.session,
         "device": who.device,
         "client": each.client.address,
+        "resends": each.request.resends,
         "request_size": each.request.body.size,
         "response_size": each.response.body.size,
         "metadata": json.dumps(each.metadata, separators=(",", ":")) if each.metadata else "",

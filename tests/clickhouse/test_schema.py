@@ -72,6 +72,7 @@ def full() -> Exchange:
             scheme="https",
             path="/pay/7",
             query="a=%C3%BC&b=[REDACTED]",
+            resends=2,
             headers=Headers([("accept", "a/b"), ("x-tag", 'one "two"'), ("x-tag", "<three> & ü\\")]),
             body=Body(content='{"café":"☕ \\u0000 <&>"}\n', size=70000, truncated=True),
         ),
