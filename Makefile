@@ -9,6 +9,7 @@ SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign services collector soak fuzz clean
+.PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign services soak fuzz clickhouse sizes clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -97,6 +98,17 @@ $(VENV)/.fuzz: $(VENV)/.dev
 
 fuzz: $(VENV)/.fuzz ## coverage-guided fuzzing of the redactor, SECONDS (60) for each target
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS)
+
+$(VENV)/.clickhouse: $(VENV)/.dev
+	$(BIN)/pip install --quiet --group clickhouse
+	@touch $@
+
+clickhouse: $(VENV)/.clickhouse ## the tables and queries of deploy/clickhouse, on the engine itself (chdb: a large wheel)
+	$(BIN)/pytest tests/clickhouse $(PYTEST_ARGS)
+
+sizes: $(VENV)/.clickhouse ## bytes of an exchange in every form, and in ClickHouse
+	PYTHONPATH=tests $(BIN)/python benchmarks/sizes.py
+	PYTHONPATH=tests $(BIN)/python benchmarks/clickhouse_sizes.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
