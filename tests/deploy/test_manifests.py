@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
+from collector.conftest import wanted
 from spantap.settings import PREFIX, read
 
 ROOT = Path(__file__).parent.parent.parent
@@ -144,10 +146,21 @@ def test_what_refers_to_what() -> None:
 def test_the_agent_is_told_what_its_file_asks_for() -> None:
     """Every variable the DaemonSet sets for its collector is one that deploy/agent.yaml reads."""
     (container,) = named("DaemonSet")[0]["spec"]["template"]["spec"]["containers"]
-    file = ROOT / "deploy" / "agent.yaml"
-    if not file.exists():
-        pytest.skip("there is no deploy/agent.yaml yet")
-    asked = set(re.findall(r"\$\{env:(\w+)", file.read_text()))
+    asked = set(re.findall(r"\$\{env:(\w+)", (ROOT / "deploy" / "agent.yaml").read_text()))
 
     assert {each["name"] for each in container["env"]} <= asked
     assert container["args"] == ["--config=/etc/otelcol/agent.yaml"]
+
+
+def test_a_collector_takes_their_configurations(tmp_path: Path) -> None:
+    """A real Collector finds nothing wrong with the sidecar's configuration and the agent's variables."""
+    sidecar = tmp_path / "sidecar.yaml"
+    sidecar.write_text(yaml.safe_dump(named("OpenTelemetryCollector")[0]["spec"]["config"]))
+    (agent,) = named("DaemonSet")[0]["spec"]["template"]["spec"]["containers"]
+    told = {each["name"]: each["value"] for each in agent["env"]}
+
+    for file, more in ((sidecar, {}), (ROOT / "deploy" / "agent.yaml", told)):
+        environ = {**os.environ, **more, "QUEUE_DIRECTORY": str(tmp_path)}
+        command = [str(wanted()), "validate", f"--config={file}"]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
