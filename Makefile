@@ -8,8 +8,8 @@ PROCESSES ?= 2
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign services collector soak fuzz clean
-.PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign services soak fuzz clickhouse sizes clean
+.PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign services collector
+.PHONY: soak fuzz clickhouse sizes clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
