@@ -21,16 +21,19 @@ from spantap.otel.client_session import Sending
 from spantap.outbound.http_client import failed
 
 _RECORDER: Final = "_spantap"
+_LENGTH: Final = "_spantap_length"
 
 
-def tee_writer(writer: Any, recorder: BodyRecorder) -> None:
+def tee_writer(writer: Any, recorder: BodyRecorder, length: str | None) -> None:
     """Note what is written from now on.
 
     Args:
         writer: an `aiohttp.http_writer.StreamWriter`.
         recorder: of the request.
+        length: its Content-Length.
     """
     vars(writer)[_RECORDER] = recorder
+    vars(writer)[_LENGTH] = int(length) if length is not None and length.isdecimal() else None
     base: Any = type(writer)
     writer.__class__ = _teed_writer(base)
     recorder.whole = False
@@ -54,7 +57,10 @@ def _teed_writer(base: Any) -> Any:
 def _note_written(writer: Any, chunk: Any) -> None:
     try:
         if chunk:
-            vars(writer)[_RECORDER].chunk(chunk)
+            recorder = vars(writer)[_RECORDER]
+            recorder.chunk(chunk)
+            # Who is answered now need not wait for the client to find out that there is no more.
+            recorder.whole = recorder.size == vars(writer)[_LENGTH]
     except Exception as error:  # noqa: BLE001 - our bug must not reach the app
         report("noting a request body", error)
 
