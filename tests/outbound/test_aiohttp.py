@@ -252,6 +252,25 @@ def test_failures(sent: Sent, far: AsyncServer, how: str) -> None:
     assert exchange.incomplete is None or "in the body" in how
 
 
+def test_no_connection_in_time(sent: Sent, far: AsyncServer) -> None:
+    """What the app is told is what the record says, also where the connector has said something else."""
+    sent.start("aiohttp")
+
+    async def asking() -> BaseException:
+        connector = aiohttp.TCPConnector(limit=1)
+        async with ClientSession(connector=connector) as session, session.get(f"{far.url}/gated"):
+            with pytest.raises(asyncio.TimeoutError) as raised:
+                await session.get(f"{far.url}/echo", timeout=ClientTimeout(connect=0.1))
+            return raised.value
+
+    told = asyncio.run(asking())
+
+    error = sent.exchanges[-1].error
+    assert error is not None
+    assert error.type == f"{type(told).__module__}.{type(told).__qualname__}"
+    assert error.message == str(told)
+
+
 def test_headers_that_are_none(sent: Sent, far: AsyncServer) -> None:
     """What aiohttp itself refuses to send is refused with its own words."""
     sent.start("aiohttp")

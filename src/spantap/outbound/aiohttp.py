@@ -275,7 +275,7 @@ def _begun(hop: _Hop, response: Any) -> None:
     if not ended:
         coding = response.headers.get("Content-Encoding", "").lower()
         session.response.uncoded = hop.call.decompresses and coding in _CODINGS
-        tee_reader(response, session)
+        tee_reader(reader, session)
     if hop.call.hop is hop:
         hop.call.hop = None
 

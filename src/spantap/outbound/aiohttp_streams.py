@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-import weakref
 from typing import Any, Final
 
 from aiohttp import ClientConnectionError
@@ -66,13 +65,12 @@ def _note_written(writer: Any, chunk: Any) -> None:
 
 
 class _Tee:
-    """The exchange a reader belongs to; it keeps neither reader nor response alive."""
+    """The exchange a reader belongs to; it does not know the reader, which must be free to go."""
 
-    __slots__ = ("loop", "response", "session")
+    __slots__ = ("loop", "session")
 
-    def __init__(self, session: Sending, response: Any) -> None:
+    def __init__(self, session: Sending) -> None:
         self.session = session
-        self.response = weakref.ref(response)
         self.loop = asyncio.get_running_loop()
 
     def dropped(self) -> None:
@@ -87,17 +85,16 @@ class _Tee:
 _TEES: Final[dict[int, _Tee]] = {}
 
 
-def tee_reader(response: Any, session: Sending) -> None:
+def tee_reader(reader: Any, session: Sending) -> None:
     """Note what the app takes from now on, and finish the exchange at its end.
 
     Args:
-        response: an `aiohttp.ClientResponse` that has begun.
+        reader: an `aiohttp.StreamReader`.
         session: of the exchange.
     """
-    reader = response.content
     base: Any = type(reader)
     teed = _teed_reader(base)
-    _TEES[id(reader)] = _Tee(session, response)
+    _TEES[id(reader)] = _Tee(session)
     reader.__class__ = teed
 
 
@@ -166,10 +163,10 @@ def _note_broken(reader: Any, base: Any, exc: BaseException) -> None:
         tee = _let_go(reader, base)
         if tee is None or tee.session.done:
             return
-        if type(exc) is not ClientConnectionError and tee.response() is not None:
+        if type(exc) is not ClientConnectionError:
             failed(tee.session, exc)
             return
-        # Closed, released or dropped: because of what is on its way through the app?
+        # Closed or released: because of what is on its way through the app?
         passing = sys.exc_info()[1]
         if isinstance(passing, (asyncio.CancelledError, asyncio.TimeoutError)):
             failed(tee.session, passing)
