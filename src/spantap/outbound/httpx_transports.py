@@ -195,7 +195,8 @@ class Door:
             headers = request.headers
             if carrier:
                 headers = changes["headers"] = headers.copy()
-                headers.update(carrier)
+                for name, value in carrier.items():
+                    headers[name] = value
             if isinstance(passage, Sending) and passage.captured:
                 passage.seen.request_headers = _texts(headers.raw)
                 self._tee(request.stream, passage.request, changes, streams)
