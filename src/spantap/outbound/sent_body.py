@@ -26,11 +26,13 @@ def teed(body: Any, recorder: BodyRecorder, encoding: str = "utf-8") -> Any:
         recorder.whole = True
         return body
     if hasattr(body, "read"):
-        return TeedFile(body, recorder, encoding)
+        return (TeedText if isinstance(body, io.TextIOBase) else TeedFile)(body, recorder, encoding)
     try:
         view = memoryview(body)
     except TypeError:
-        return TeedIterable(body, recorder, encoding)
+        # What nobody can iterate over the client refuses in its own words.
+        iterable = hasattr(body, "__iter__") or hasattr(body, "__getitem__")
+        return TeedIterable(body, recorder, encoding) if iterable else body
     recorder.chunk(view)
     recorder.whole = True
     return body
@@ -42,21 +44,31 @@ class TeedFile:
     def __init__(self, file: Any, recorder: BodyRecorder, encoding: str) -> None:
         self._file = file
         self._recorder = recorder
-        self._encoding = encoding if isinstance(file, io.TextIOBase) else None
+        self._encoding = encoding
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
+    def __repr__(self) -> str:
+        return repr(self._file)
+
     def __iter__(self) -> Iterator[Any]:
-        return iter(TeedIterable(self._file, self._recorder, self._encoding or "utf-8"))
+        return iter(TeedIterable(self._file, self._recorder, self._encoding))
 
     def read(self, *args: Any) -> Any:
-        """The next bytes; text is encoded, as the client would."""
+        """As the file's."""
         data = self._file.read(*args)
-        if self._encoding is not None and isinstance(data, str):
-            data = data.encode(self._encoding)
-        _note(self._recorder, data, "utf-8")
+        _note(self._recorder, data, self._encoding)
+        if not data:
+            self._recorder.whole = True
         return data
+
+
+class TeedText(TeedFile, io.TextIOBase):
+    """The same of a text file: that it is one tells the client to encode what it reads."""
+
+    __iter__ = TeedFile.__iter__
+    read = TeedFile.read
 
 
 class TeedIterable:
@@ -67,10 +79,15 @@ class TeedIterable:
         self._recorder = recorder
         self._encoding = encoding
 
+    def __repr__(self) -> str:
+        return repr(self._chunks)
+
     def __iter__(self) -> Iterator[Any]:
-        for chunk in self._chunks:
-            if len(chunk):
-                _note(self._recorder, chunk, self._encoding)
+        return self._teed(iter(self._chunks))  # begun, or refused, when the client begins
+
+    def _teed(self, chunks: Iterator[Any]) -> Iterator[Any]:
+        for chunk in chunks:
+            _note(self._recorder, chunk, self._encoding)
             yield chunk
         self._recorder.whole = True
 
@@ -79,7 +96,5 @@ def _note(recorder: BodyRecorder, data: Any, encoding: str) -> None:
     try:
         if data:
             recorder.chunk(data.encode(encoding, "replace") if isinstance(data, str) else data)
-        else:
-            recorder.whole = True
     except Exception as error:  # noqa: BLE001 - our bug must not reach the app
         report("noting a request body", error)
