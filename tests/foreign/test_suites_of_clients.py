@@ -18,9 +18,7 @@ pytestmark = needs_downloads
 # Fewer, and it is not the suite that has run, or it is not captured. Most of httpx's tests send to mocks.
 LEAST: Final = {"requests": (500, 200), "httpx": (1400, 100)}  # tests, exchanges
 
-_SHOWN: Final = (
-    "the command httpx shows the headers that it sends, one of them the trace's (traceparent)"
-)
+_SHOWN: Final = "the command httpx shows the headers that it sends, one of them the trace's (traceparent)"
 
 # Tests that come out differently, and why.
 EXPLAINED: Final[dict[str, dict[str, str]]] = {
