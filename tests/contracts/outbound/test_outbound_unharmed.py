@@ -25,6 +25,7 @@ _FIRST: Final = (
     "breaking-upload",
     "in-context",
     "closed-early",
+    "resets",
     "unread",
     "sequence",
 )
