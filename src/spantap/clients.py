@@ -18,6 +18,10 @@ from spantap.otel.client_tap import ClientTap
 _MODULES: Final[Mapping[str, str]] = {
     "requests": "requests.sessions",
     "urllib3": "urllib3.poolmanager",
+    "httpx": "httpx",
+    "httpx2": "httpx2",
+    "aiohttp": "aiohttp",
+    "urllib": "urllib.request",
 }
 CLIENTS: Final = tuple(_MODULES)
 _SHARED: Final = frozenset({"requests", "urllib3"})  # one sends with the other

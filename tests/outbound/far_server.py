@@ -53,7 +53,7 @@ class FarServer:
             def handle_one_request(self) -> None:
                 try:
                     super().handle_one_request()
-                except OSError:
+                except (OSError, ValueError):  # gone in the middle of a chunked body
                     self.close_connection = True
 
             def do_GET(self) -> None:
@@ -76,7 +76,7 @@ class FarServer:
                     self.end_headers()
                     self.wfile.write(answer.body)
 
-            do_POST = do_PUT = do_GET  # noqa: N815 - as the base class calls them
+            do_POST = do_PUT = do_PATCH = do_OPTIONS = do_BREW = do_HEAD = do_GET  # noqa: N815 - its names
 
             def _body(self) -> bytes:
                 if self.headers.get("transfer-encoding") != "chunked":

@@ -8,6 +8,7 @@ the app has read the body to its end, has closed it, or has dropped it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
@@ -85,6 +86,14 @@ class Sending(Session):
         if not (self.owned or read_inside):
             self._write_head()
         self._tap.processor.park(self)
+
+    def dropped(self, incomplete: str) -> None:
+        """The app has let go of the response without closing it, as the garbage collector has found out.
+
+        Args:
+            incomplete: see `finish`, which is called on another thread: this one may be anywhere.
+        """
+        self._tap.finisher.run(partial(self.finish, incomplete))
 
     def settle(self, reason: str = "timeout") -> None:
         """Waiting is over; see `Session.settle`."""

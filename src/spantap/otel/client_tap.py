@@ -104,7 +104,14 @@ class ClientTap:
         self._tap.count_unopened(outcome.reason if isinstance(outcome, Drop) else "captured")
 
     def open(
-        self, method: str, observe: Observe, place: Any, *, again: bool = False, under_contrib: bool = False
+        self,
+        method: str,
+        observe: Observe,
+        place: Any,
+        *,
+        again: bool = False,
+        under_contrib: bool = False,
+        begun: bool = False,
     ) -> ClientSession | HookedClientSession | Passage | None:
         """What a request that is about to be sent needs from us.
 
@@ -116,13 +123,14 @@ class ClientTap:
             again: it was sent before: a retry, a redirect.
             under_contrib: the client is instrumented by OpenTelemetry's own instrumentation as well, which
                 suppresses others beneath it.
+            begun: the current span is known to be the one OpenTelemetry's instrumentation began for it.
 
         Returns:
             A session; a mere `Passage`, when nothing is to be kept of it; None when nothing is to be done
             with it at all, or when opening failed, which is reported and counted.
         """
         try:
-            return self._opened(method, observe, place, again, under_contrib)
+            return self._opened(method, observe, place, again, under_contrib, begun)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("opening a request that is sent", error)
             self._tap.count_unopened("failed")
@@ -144,7 +152,7 @@ class ClientTap:
             _BAGGAGE_ALONE.inject(carrier, _with(told, current_context()))
 
     def _opened(
-        self, method: str, observe: Observe, place: Any, again: bool, under_contrib: bool
+        self, method: str, observe: Observe, place: Any, again: bool, under_contrib: bool, begun: bool
     ) -> ClientSession | HookedClientSession | Passage | None:
         context = current_context()
         if context and not is_instrumentation_enabled():  # in an empty one nothing is suppressed
@@ -153,14 +161,15 @@ class ClientTap:
         current = trace.get_current_span(context)
         parent = current.get_span_context()
         if current.is_recording():
-            if self._is_of(current, attributes):
+            if begun or self._is_of(current, attributes):
                 return self._joined(current, attributes)
             # What we have begun for the first of several attempts is around the others, too.
             ours = isinstance(self.processor.sessions.get(parent.span_id), Sending)
             suppressed = not ours and not is_http_instrumentation_enabled()
         else:
             suppressed = bool(context) and not is_http_instrumentation_enabled()
-            if suppressed and under_contrib and parent.is_valid and not parent.is_remote:
+            beneath = begun or (suppressed and under_contrib)
+            if beneath and parent.is_valid and not parent.is_remote:
                 if not again:
                     return self._joined_unsampled(current, attributes)
                 suppressed = False

@@ -1,8 +1,8 @@
 """A request over `http.client`, which urllib3 and urllib send with: seen at its connection and response.
 
-For the time of one request the connection, one object, notes the headers it writes, and makes a response
-that tees what is read from the socket: as it is read, and never more. The response that the client and
-the app see is of a subclass of the class it would have been of.
+For the time of one request the connection, one object, notes the headers it writes, and the response it
+makes tees what is read from the socket: as it is read, and never more. Connection and response are of the
+classes they would have been of.
 """
 
 from __future__ import annotations
@@ -10,13 +10,50 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from spantap.capture.chunked import Dechunker
 from spantap.guard import report
+from spantap.model import Observation
 from spantap.otel.client_session import Sending
 
+_SKIPPED = "@@@SKIP_HEADER@@@"  # what urllib3 is given in the place of a header that is not to be sent
 _VERSIONS = {9: "0.9", 10: "1.0", 11: "1.1", 20: "2"}
+
+
+class Asked(NamedTuple):
+    """What is known of a request before it is sent.
+
+    Attributes:
+        method, scheme, host, port, path, query: of the server it is for, also when it goes by a proxy.
+        resends: how often it was sent before.
+        headers: as the client has them so far; None when there are none.
+    """
+
+    method: str
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    query: str
+    resends: int
+    headers: Any
+
+
+def observed(asked: Asked, start: int) -> Observation:
+    """The beginning of what is observed; `start` is in nanoseconds."""
+    return Observation(
+        method=asked.method,
+        scheme=asked.scheme,
+        path=asked.path,
+        query=asked.query,
+        start=start,
+        direction="outbound",
+        server_address=asked.host,
+        server_port=asked.port,
+        user_agent=_user_agent(asked.headers),
+        resends=asked.resends,
+    )
 
 
 @contextmanager
@@ -29,48 +66,50 @@ def watched(connection: Any, session: Sending, *, read_inside: bool = False) -> 
         read_inside: see `Sending.head`.
     """
     headers = session.seen.request_headers
-    put = connection.putheader
-    made = connection.response_class
+    put, get = connection.putheader, connection.getresponse
 
-    def noting(header: Any, *values: Any) -> Any:
-        headers.append((_text(header), ", ".join(map(_text, values))))
-        return put(header, *values)
+    def putheader(header: Any, *values: Any) -> Any:
+        done = put(header, *values)
+        if _SKIPPED not in values:
+            headers.append((_text(header), ", ".join(map(_text, values))))
+        return done
 
-    def making(*args: Any, **kwargs: Any) -> Any:
-        response = (_teed_class(made) if isinstance(made, type) else made)(*args, **kwargs)
-        response._spantap = session, read_inside
-        return response
+    def getresponse(*args: Any, **kwargs: Any) -> Any:
+        # Not sooner: connections of botocore's set the class themselves when they send.
+        make = connection.response_class
 
-    held = {name: vars(connection)[name] for name in _REPLACED if name in vars(connection)}
-    connection.putheader, connection.response_class = noting, making
+        def making(*args: Any, **kwargs: Any) -> Any:
+            response = make(*args, **kwargs)
+            response.begin = functools.partial(_begin, response, response.begin, session, read_inside)
+            return response
+
+        with _replaced(connection, response_class=making):
+            return get(*args, **kwargs)
+
+    with _replaced(connection, putheader=putheader, getresponse=getresponse):
+        yield
+
+
+@contextmanager
+def _replaced(connection: Any, **attributes: Any) -> Iterator[None]:
+    own = vars(connection)
+    held = {name: own[name] for name in attributes if name in own}
+    own.update(attributes)
     try:
         yield
     finally:
-        for name in _REPLACED:
-            vars(connection).pop(name, None)
-        vars(connection).update(held)
+        for name in attributes:
+            own.pop(name, None)
+        own.update(held)
 
 
-_REPLACED = ("putheader", "response_class")
-
-
-@functools.lru_cache(maxsize=16)
-def _teed_class(base: Any) -> Any:
-    class TeedResponse(base):  # type: ignore[misc]
-        _spantap: Any = None
-
-        def begin(self) -> None:
-            super().begin()
-            watching, self._spantap = self._spantap, None
-            if watching is not None:
-                try:
-                    _begun(self, *watching)
-                except Exception as error:  # noqa: BLE001 - our bug must not reach the app
-                    report("noting a response", error)
-
-    TeedResponse.__name__, TeedResponse.__qualname__ = base.__name__, base.__qualname__
-    TeedResponse.__module__ = base.__module__
-    return TeedResponse
+def _begin(response: Any, begin: Any, session: Sending, read_inside: bool) -> None:
+    del response.begin
+    begin()
+    try:
+        _begun(response, session, read_inside)
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("noting a response", error)
 
 
 def _begun(response: Any, session: Sending, read_inside: bool) -> None:
@@ -104,8 +143,11 @@ class TeedStream:
         return getattr(self._stream, name)
 
     def read(self, *args: Any) -> Any:
-        """As the stream's."""
-        return self._noted(self._stream.read, *args)
+        """As the stream's. Less than was asked for is all that there is; it does not come in portions."""
+        data = self._read(self._stream.read, *args)
+        wanted = args[0] if args else None
+        self._note(data, end=wanted is None or not 0 <= wanted <= len(data))
+        return data
 
     def read1(self, *args: Any) -> Any:
         """As the stream's."""
@@ -130,28 +172,31 @@ class TeedStream:
         finally:
             self._finish()
 
-    def _noted(self, read: Any, *args: Any) -> Any:
+    def _read(self, read: Any, *args: Any) -> Any:
         try:
-            data = read(*args)
+            return read(*args)
         except BaseException as error:
-            self._fail(error)
+            failed(self._session, error)
             raise
-        self._note(data)
+
+    def _noted(self, read: Any, *args: Any) -> Any:
+        data = self._read(read, *args)
+        # Nothing, when nothing was asked for, says nothing.
+        self._note(data, end=not data and args[:1] != (0,))
         return data
 
     def _into(self, read: Any, buffer: Any) -> Any:
-        try:
-            count = read(buffer)
-        except BaseException as error:
-            self._fail(error)
-            raise
-        self._note(bytes(memoryview(buffer).cast("B")[: count or 0]))
+        count = self._read(read, buffer)
+        view = memoryview(buffer).cast("B")
+        self._note(bytes(view[: count or 0]), end=not count and bool(view))
         return count
 
-    def _note(self, data: bytes) -> None:
+    def _note(self, data: bytes, *, end: bool) -> None:
         try:
-            if not data:
+            if end:
                 self._at_end = True
+            if not data:
+                pass
             elif self._dechunker is not None:
                 self._dechunker.feed(data)
             else:
@@ -167,9 +212,6 @@ class TeedStream:
             return self._dechunker.done
         size = self._session.response.size
         return self._at_end if self._length is None else size >= self._length
-
-    def _fail(self, error: BaseException) -> None:
-        failed(self._session, error)
 
     def _finish(self) -> None:
         session = self._session
@@ -192,6 +234,13 @@ def failed(session: Sending, error: BaseException) -> None:
         session.finish()
     except Exception as ours:  # noqa: BLE001 - our bug must not reach the app
         report("noting an exception", ours)
+
+
+def _user_agent(headers: Any) -> str | None:
+    for name in headers or ():
+        if isinstance(name, str) and name.lower() == "user-agent":
+            return _text(headers[name])
+    return None
 
 
 def _text(value: Any) -> str:

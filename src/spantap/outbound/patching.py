@@ -58,3 +58,20 @@ class Patch:
         else:
             delattr(self._owner, self._name)
         self._replacement = None
+
+
+def is_contribs(function: Any) -> bool:
+    """Whether an instrumentation of OpenTelemetry's own is among what wraps a function: it leaves a mark."""
+    while function is not None:
+        if any(getattr(function, mark, False) for mark in _MARKS):
+            return True
+        if getattr(getattr(function, "_self_wrapper", None), "__module__", "").startswith("opentelemetry."):
+            return True
+        function = getattr(function, "__wrapped__", None)
+    return False
+
+
+_MARKS: Final = (
+    "opentelemetry_instrumentation_requests_applied",
+    "opentelemetry_instrumentation_urllib_applied",
+)

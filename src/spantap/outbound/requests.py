@@ -22,10 +22,10 @@ def uninstrument() -> None:
     _PATCH.off()
 
 
-def _send(original: Any, *args: Any, **kwargs: Any) -> Any:
-    token = sends.begin(NAME, reads=not kwargs.get("stream"))
+def _send(original: Any, session: Any, *args: Any, **kwargs: Any) -> Any:
+    token = sends.begin(NAME, reads=not kwargs.get("stream", getattr(session, "stream", False)))
     try:
-        return original(*args, **kwargs)
+        return original(session, *args, **kwargs)
     finally:
         sends.end(token)
 

@@ -33,8 +33,11 @@ sends_of_this_call: Final = _SENDS.get
 
 
 def begin(client: str, *, reads: bool = False) -> Token[Sends | None] | None:
-    """The app calls a client; None when that happens within such a call already."""
-    return _SENDS.set(Sends(client, reads=reads)) if _SENDS.get() is None else None
+    """The app calls a client; None when that is part of a call: a repetition, or what it sends with."""
+    around = _SENDS.get()
+    if around is not None and client in (around.client, "urllib3"):
+        return None
+    return _SENDS.set(Sends(client, reads=reads))
 
 
 def end(token: Token[Sends | None] | None) -> None:

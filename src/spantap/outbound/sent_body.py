@@ -26,7 +26,7 @@ def teed(body: Any, recorder: BodyRecorder, encoding: str = "utf-8") -> Any:
         recorder.whole = True
         return body
     if hasattr(body, "read"):
-        return TeedFile(body, recorder, encoding)
+        return (TeedText if isinstance(body, io.TextIOBase) else TeedFile)(body, recorder, encoding)
     try:
         view = memoryview(body)
     except TypeError:
@@ -44,7 +44,7 @@ class TeedFile:
     def __init__(self, file: Any, recorder: BodyRecorder, encoding: str) -> None:
         self._file = file
         self._recorder = recorder
-        self._encoding = encoding if isinstance(file, io.TextIOBase) else None
+        self._encoding = encoding
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
@@ -53,15 +53,22 @@ class TeedFile:
         return repr(self._file)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(TeedIterable(self._file, self._recorder, self._encoding or "utf-8"))
+        return iter(TeedIterable(self._file, self._recorder, self._encoding))
 
     def read(self, *args: Any) -> Any:
-        """The next bytes; text is encoded, as the client would."""
+        """As the file's."""
         data = self._file.read(*args)
-        if self._encoding is not None and isinstance(data, str):
-            data = data.encode(self._encoding)
-        _note(self._recorder, data, "utf-8")
+        _note(self._recorder, data, self._encoding)
+        if not data:
+            self._recorder.whole = True
         return data
+
+
+class TeedText(TeedFile, io.TextIOBase):
+    """The same of a text file: that it is one tells the client to encode what it reads."""
+
+    __iter__ = TeedFile.__iter__
+    read = TeedFile.read
 
 
 class TeedIterable:
@@ -80,8 +87,7 @@ class TeedIterable:
 
     def _teed(self, chunks: Iterator[Any]) -> Iterator[Any]:
         for chunk in chunks:
-            if len(chunk):
-                _note(self._recorder, chunk, self._encoding)
+            _note(self._recorder, chunk, self._encoding)
             yield chunk
         self._recorder.whole = True
 
@@ -90,7 +96,5 @@ def _note(recorder: BodyRecorder, data: Any, encoding: str) -> None:
     try:
         if data:
             recorder.chunk(data.encode(encoding, "replace") if isinstance(data, str) else data)
-        else:
-            recorder.whole = True
     except Exception as error:  # noqa: BLE001 - our bug must not reach the app
         report("noting a request body", error)

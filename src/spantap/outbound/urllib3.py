@@ -7,7 +7,7 @@ instrumentations begin their spans, and there it is known what a request is a re
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,12 +16,13 @@ from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.poolmanager import PoolManager
 
 from spantap.guard import report
-from spantap.model import Observation
 from spantap.otel.client_session import Sending
 from spantap.otel.client_tap import ClientTap
+from spantap.otel.passage import Passage
 from spantap.outbound import http_client, sends
 from spantap.outbound.excluded import Excluded
-from spantap.outbound.patching import Patch
+from spantap.outbound.http_client import Asked, observed
+from spantap.outbound.patching import Patch, is_contribs
 from spantap.outbound.sent_body import teed
 
 NAME: Final = "urllib3"
@@ -78,7 +79,7 @@ def _make_request(
             return original(pool, connection, method, url, **kwargs)
         kwargs["body"] = teed(kwargs.get("body"), passage.request)
         called = sends.sends_of_this_call()
-        read_inside = bool(kwargs.get("preload_content", True)) or (called is not None and called.reads)
+        read_inside = bool(kwargs.get("preload_content")) or (called is not None and called.reads)
         try:
             with http_client.watched(connection, passage, read_inside=read_inside):
                 response = original(pool, connection, method, url, **kwargs)
@@ -109,57 +110,40 @@ def _opened(pool: Any, method: str, url: str, kwargs: dict[str, Any]) -> Any:
     if _excluded.excludes(client, lambda: f"{scheme}://{host}:{port}{path}"):
         return None
     tap = _tap()
-    place = method, scheme, host.strip("[]"), port, path, query, resends, kwargs.get("headers")
-    passage = tap.open(method, _observe, place, again=resends > 0, under_contrib=_under_contrib(client))
+    asked = Asked(method, scheme, host.strip("[]"), port, path, query, resends, kwargs.get("headers"))
+    passage = tap.open(method, observed, asked, again=resends > 0, under_contrib=_under_contrib(client))
     if passage is None:
         return None
-    given = kwargs.get("headers")
-    headers: MutableMapping[str, str] = urllib3.HTTPHeaderDict() if given is None else given.copy()
-    tap.inject(passage, headers, host)
-    return passage, {**kwargs, "headers": headers}
+    try:
+        kwargs = {**kwargs, "headers": _carrying(kwargs.get("headers"), tap, passage, host)}
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("writing the trace on a request", error)
+    return passage, kwargs
 
 
-def _observe(place: Any, start: int) -> Observation:
-    method, scheme, host, port, path, query, resends, headers = place
-    return Observation(
-        method=method,
-        scheme=scheme,
-        path=path,
-        query=query,
-        start=start,
-        direction="outbound",
-        server_address=host,
-        server_port=port,
-        user_agent=_user_agent(headers),
-        resends=resends,
-    )
-
-
-def _user_agent(headers: Any) -> str | None:
-    for name in headers or ():
-        if isinstance(name, str) and name.lower() == "user-agent":
-            value = headers[name]
-            return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    return None
+def _carrying(given: Any, tap: ClientTap, passage: Passage, host: str) -> Any:
+    carried: dict[str, str] = {}
+    tap.inject(passage, carried, host)
+    if not carried:
+        return given
+    headers = given.copy() if hasattr(given, "copy") else urllib3.HTTPHeaderDict(given)
+    if type(headers) is dict:  # the others replace what is the same but for its case
+        for name in [each for each in headers if each.lower() in carried]:
+            del headers[name]
+    for name, value in carried.items():
+        headers[name] = value
+    return headers
 
 
 def _under_contrib(client: str) -> bool:
-    """Whether OpenTelemetry's own instrumentation of a client is in force: it leaves a mark."""
+    """Whether OpenTelemetry's own instrumentation of a client, or of urllib3 beneath it, is in force."""
+    if is_contribs(HTTPConnectionPool.urlopen):
+        return True
     if client == NAME:
-        return hasattr(HTTPConnectionPool.urlopen, "__wrapped__") and _is_contribs(HTTPConnectionPool.urlopen)
+        return False
     from requests.sessions import Session
 
-    return _is_contribs(Session.send)
-
-
-def _is_contribs(function: Any) -> bool:
-    while function is not None:
-        if getattr(function, "opentelemetry_instrumentation_requests_applied", False):
-            return True
-        if getattr(getattr(function, "_self_wrapper", None), "__module__", "").startswith("opentelemetry."):
-            return True
-        function = getattr(function, "__wrapped__", None)
-    return False
+    return is_contribs(Session.send)
 
 
 _PATCHES: Final = (
