@@ -59,6 +59,7 @@ docs: $(VENV)/.dev ## write docs/settings.md anew from the table of settings
 bench: $(VENV)/.dev ## what redaction costs, and a captured request, beside bare and stock OpenTelemetry
 	$(BIN)/python benchmarks/redaction.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/outbound.py
 
 leaks: $(VENV)/.dev ## the leak matrix: planted secrets by door and by destination
 	PYTHONPATH=tests $(BIN)/python -m leaks

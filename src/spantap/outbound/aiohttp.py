@@ -281,8 +281,12 @@ def _begun(hop: _Hop, response: Any) -> None:
 
 
 def _headers(message: Any) -> list[tuple[str, str]]:
-    """Its headers; in multidicts names are of a class of their own, which not all that writes them takes."""
-    return [(_PLAIN(name), _PLAIN(value)) for name, value in message.headers.items()]
+    """Its headers; in multidicts names are of a class of their own, which not all that writes them takes.
+
+    What is no text aiohttp refuses, once it comes to write it.
+    """
+    pairs = message.headers.items()
+    return [(_PLAIN(name), _PLAIN(value) if isinstance(value, str) else str(value)) for name, value in pairs]
 
 
 _PATCHES: Final = (
