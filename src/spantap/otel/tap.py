@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -24,6 +23,7 @@ from spantap.capture.limits import CaptureLimits
 from spantap.codec.attributes import KNOWN_METHODS
 from spantap.guard import logger, report
 from spantap.model import Exchange, Observation
+from spantap.otel.anew import made_anew
 from spantap.otel.attach import is_span_of
 from spantap.otel.budget import Budget
 from spantap.otel.current import CURRENT, NOBODY
@@ -383,5 +383,4 @@ def _reset_taps() -> None:
         tap.reset_after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_taps)
+made_anew(_reset_taps)
