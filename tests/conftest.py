@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from opentelemetry import trace
 from opentelemetry.util._once import Once
+
+from spantap.guard import logger
 
 # Nothing is timed: a machine may be busy with other things. The gate says the same of the same
 # tree; whoever runs the tests on their own looks somewhere else each time.
@@ -30,3 +33,11 @@ def _no_provider_is_left() -> Iterator[None]:
     if trace._TRACER_PROVIDER is not None:
         trace._TRACER_PROVIDER = None
         trace._TRACER_PROVIDER_SET_ONCE = Once()
+
+
+@pytest.fixture(autouse=True)
+def _no_level_is_left() -> Iterator[None]:
+    """`debug=True` makes the logger tell everything, for the rest of a process: here, of a test."""
+    yield
+    logger.setLevel(logging.NOTSET)
+    logger.handlers.clear()

@@ -52,6 +52,7 @@ def exchanges(draw: st.DrawFn) -> Exchange:
             headers_dropped=draw(st.integers(0, 500)),
             body=draw(bodies),
             http_version=draw(st.sampled_from([None, "1.1", "2"])),
+            resends=draw(st.integers(0, 20)),
             browser=draw(st.sampled_from([None, "Firefox"])),
             platform=draw(st.sampled_from([None, "Android"])),
         ),

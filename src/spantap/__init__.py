@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from spantap.configuration import Handle as Handle
     from spantap.configuration import configure as configure
     from spantap.configuration import instrument_app as instrument_app
+    from spantap.configuration import instrument_clients as instrument_clients
     from spantap.configuration import uninstrument_app as uninstrument_app
+    from spantap.configuration import uninstrument_clients as uninstrument_clients
     from spantap.extension import Spantap as Spantap
     from spantap.middleware import ASGIMiddleware as ASGIMiddleware
     from spantap.middleware import DjangoMiddleware as DjangoMiddleware
@@ -44,7 +46,9 @@ _HOMES = {
     "configure": "spantap.configuration",
     "current": "spantap.otel.current",
     "instrument_app": "spantap.configuration",
+    "instrument_clients": "spantap.configuration",
     "uninstrument_app": "spantap.configuration",
+    "uninstrument_clients": "spantap.configuration",
 }
 
 __all__ = ["__version__", *_HOMES]

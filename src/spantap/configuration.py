@@ -8,28 +8,16 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from spantap import destinations, ending, instrument, reporting, settings
-from spantap.capture.limits import CaptureLimits
+from spantap import clients, destinations, ending, instrument, parts, reporting, settings
 from spantap.export.sink import ProcessReport
 from spantap.guard import logger
 from spantap.hash_key import FetchedKey, hasher_of
 from spantap.model import ConfigurationError, Problem
-from spantap.otel import hooks, own_metrics, standard
+from spantap.otel import own_metrics
 from spantap.otel.budget import Budget
-from spantap.otel.clean_copy import SpanCleaner
-from spantap.otel.hooks import Hooks
-from spantap.otel.processor import CaptureProcessor
-from spantap.otel.sampler import GuardedSampler, make_sampler
-from spantap.otel.tap import Tap, TapOptions
-from spantap.policy import policies
-from spantap.policy.identify import IdentityOptions
-from spantap.policy.pipeline import Pipeline, PipelineOptions
-from spantap.policy.presets import PRESETS
-from spantap.policy.proxies import TrustedProxies
-from spantap.policy.redact import Redactor
-from spantap.policy.redact.hashing import Hasher
-from spantap.policy.select import Selection
-from spantap.polled_rates import PolledSampler, sampler_of
+from spantap.otel.client_tap import ClientTap
+from spantap.otel.tap import Tap
+from spantap.polled_rates import PolledSampler
 from spantap.reporting import RatesStats, Stats
 from spantap.settings import Loaded, Settings
 from spantap.version import __version__
@@ -45,12 +33,21 @@ class Handle:
         settings: what it runs with.
         loaded: the same, with the source of each.
         tap: what doors open sessions with; for writing a door of your own.
+        client_tap: the same for requests that are sent.
     """
 
-    def __init__(self, loaded: Loaded, tap: Tap, budget: Budget, fetched: FetchedKey | None = None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        tap: Tap,
+        client_tap: ClientTap,
+        budget: Budget,
+        fetched: FetchedKey | None = None,
+    ) -> None:
         self.settings = loaded.settings
         self.loaded = loaded
         self.tap = tap
+        self.client_tap = client_tap
         self._budget = budget
         self._fetched = fetched
         if own_metrics.wanted():
@@ -176,6 +173,38 @@ def uninstrument_app(app: Any) -> Any:
     return instrument.switch_off(app)
 
 
+def instrument_clients(*names: str, **keywords: Any) -> None:
+    """Capture the exchanges an app has with other servers, from its next request on.
+
+    Clients that are not imported yet are captured when they are. Twice is harmless.
+
+    Args:
+        *names: some of ``requests``, ``urllib3``, ``httpx``, ``aiohttp``, ``urllib``; all when none is given.
+        **keywords: settings, as for `configure`; may be left out when that was called.
+
+    Raises:
+        ConfigurationError: wrong settings, or no such client.
+    """
+    wanted = clients.checked(names)
+    ensure_configured(keywords)
+    clients.switch_on(wanted, current_client_tap)
+
+
+def uninstrument_clients(*names: str) -> None:
+    """Stop capturing what clients send, and put their functions back; all clients when none is named.
+
+    Raises:
+        ConfigurationError: no such client.
+    """
+    clients.switch_off(names)
+
+
+def current_client_tap() -> ClientTap:
+    """The client tap in force; configures from the environment after a `shutdown`."""
+    handle = _handle
+    return (configure() if handle is None else handle).client_tap
+
+
 def ensure_configured(keywords: Mapping[str, Any]) -> Handle:
     """Configure, unless it is done and nothing else is asked for."""
     handle = _handle
@@ -193,105 +222,22 @@ def _build(loaded: Loaded) -> Handle:
         return handle.report()
 
     wanted = loaded.settings
-    preset = PRESETS[wanted.preset]
     if wanted.debug:
         _log_everything()
     given = ", ".join(f"{name} by {source}" for name, source in loaded.sources.items())
     logger.debug("spantap %s, set: %s", __version__, given or "nothing")
-    limit = wanted.body_limit
-    limits = CaptureLimits(
-        request_body=limit if wanted.request_bodies and preset.bodies else 0,
-        response_body=limit if wanted.response_bodies and preset.bodies else 0,
-    )
     hasher, fetched = hasher_of(wanted)
-    redactor = redactor_of(wanted, hasher)
+    redactor = parts.redactor_of(wanted, hasher)
     budget = Budget(wanted.queue_max_bytes)
-    tap = Tap(
-        selection=Selection(
-            include=wanted.include_urls,
-            exclude=wanted.exclude_urls,
-            exclude_methods=wanted.exclude_methods,
-            taken=wanted.include,
-            left_out=wanted.exclude,
-            defaults=wanted.default_exclusions,
-        ),
-        pipeline=Pipeline(
-            redactor,
-            PipelineOptions(
-                limits=limits,
-                headers=wanted.headers and preset.headers,
-                request_headers=standard.header_names(standard.REQUEST_HEADERS),
-                response_headers=standard.header_names(standard.RESPONSE_HEADERS),
-                query=wanted.query and preset.query,
-            ),
-        ),
-        processor=CaptureProcessor(
-            SpanCleaner(redactor),
-            destinations.routes(loaded, report, budget),
-            budget,
-            wanted.capture_unsampled,
-        ),
-        budget=budget,
-        options=TapOptions(
-            limits=limits,
-            unsampled=wanted.capture_unsampled,
-            live_bodies=wanted.live_bodies,
-            tracer_provider=wanted.tracer_provider,
-            identity=_identity(wanted),
-            hide_identity_headers=wanted.hide_identity_headers,
-            data_attribute=wanted.data_attribute,
-            data_key=wanted.data_key,
-            record_metrics=wanted.record_metrics,
-            hooks=Hooks(
-                {name: hook for name in hooks.NAMES if (hook := getattr(wanted, name)) is not None},
-                wanted.hook_timeout,
-            ),
-            live_policy=policies.named(wanted.policies, "otlp"),
-            faas_flush_timeout=wanted.faas_flush_timeout,
-            sampler=sampler_of(wanted),
-            trace_sampler=trace_sampler_of(wanted),
-        ),
-    )
-    handle = Handle(loaded, tap, budget, fetched)
+    tap = parts.tap_of(wanted, redactor, destinations.routes(loaded, report, budget), budget)
+    handle = Handle(loaded, tap, parts.client_tap_of(wanted, tap, redactor), budget, fetched)
     return handle
-
-
-def trace_sampler_of(wanted: Settings) -> GuardedSampler | None:
-    """What decides which traces are sampled; None leaves it to the environment."""
-    return make_sampler(wanted.trace_sampler) if wanted.trace_sampler else None
 
 
 def _rates(sampler: object) -> RatesStats | None:
     if not isinstance(sampler, PolledSampler):
         return None
     return RatesStats(sampler.shown, sampler.taken, sampler.failing)
-
-
-def _identity(wanted: Settings) -> IdentityOptions:
-    return IdentityOptions(
-        authorization_headers=wanted.authorization_headers,
-        user_claim=wanted.authorization_user_claim,
-        user_header=wanted.user_header,
-        company_header=wanted.company_header,
-        device_header=wanted.device_header,
-        proxies=TrustedProxies(wanted.trusted_proxies, wanted.proxy_header)
-        if wanted.trusted_proxies
-        else None,
-    )
-
-
-def redactor_of(wanted: Settings, hasher: Hasher | None) -> Redactor:
-    """What takes secrets out, by the settings and the standard variables."""
-    return Redactor(
-        keys=wanted.redact_keys,
-        keep_keys=wanted.keep_keys,
-        headers=standard.header_names(standard.SANITIZE),
-        values=wanted.redact_values,
-        rules=wanted.redact_rules,
-        allow=wanted.redaction_mode == "allow",
-        hasher=hasher,
-        hashes=wanted.hashed,
-    )
 
 
 def _differences(running: Settings, wanted: Settings) -> list[Problem]:

@@ -24,7 +24,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.sdk._configuration import _OTelSDKConfigurator
 from opentelemetry.util._importlib_metadata import entry_points
 
-from spantap import configuration, instrument
+from spantap import clients, configuration, instrument, parts
 from spantap.guard import logger, report
 from spantap.model import ConfigurationError, Problem
 from spantap.otel import exporters
@@ -34,6 +34,9 @@ from spantap.version import __version__
 # Contrib's web instrumentations: ours does their work. Django's could even break the app: it
 # configures Django with empty settings when DJANGO_SETTINGS_MODULE is not set yet.
 REPLACED: Final = frozenset({"fastapi", "starlette", "flask", "django"})
+
+# Those of clients do their work beside ours.
+_CLIENTS: Final = frozenset({"requests", "urllib3", "httpx", "httpx2", "aiohttp-client", "urllib"})
 
 _DEFAULTS: Final = {
     "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -64,6 +67,8 @@ class SpantapDistro(BaseDistro):  # type: ignore[misc]
         if entry_point.name in REPLACED:
             logger.debug("%s: spantap captures it instead", entry_point.name)
             return
+        if entry_point.name in _CLIENTS:
+            _capture_clients()  # before it: its spans are around ours then, and ours writes on them
         try:
             instrumentor = entry_point.load()()
             if not instrumentor.is_instrumented_by_opentelemetry:  # a configuration file may have done it
@@ -102,7 +107,7 @@ class SpantapConfigurator(_OTelSDKConfigurator):
         try:
             if not os.environ.get("OTEL_PYTHON_ID_GENERATOR"):
                 kwargs.setdefault("id_generator", PrivateRandomIds())
-            if (sampler := configuration.trace_sampler_of(handle.settings)) is not None:
+            if (sampler := parts.trace_sampler_of(handle.settings)) is not None:
                 kwargs["sampler"] = sampler
             super()._configure(  # type: ignore[no-untyped-call]
                 **kwargs,
@@ -153,6 +158,7 @@ class SpantapInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         try:
             configuration.ensure_configured(kwargs)
             instrument.everywhere(configuration.current_tap)
+            _capture_clients()
         except ConfigurationError as error:
             _switch_off(str(error), logging.ERROR)
         except Exception as error:  # noqa: BLE001 - see the module
@@ -160,6 +166,26 @@ class SpantapInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _uninstrument(self, **kwargs: Any) -> None:
         instrument.nowhere()
+        clients.switch_off()
+
+
+def _capture_clients() -> None:
+    """Capture what the app sends, by every client whose instrumentation is not switched off."""
+    if _off or _sdk_disabled():
+        return
+    try:
+        if not configuration.ensure_configured({}).settings.outgoing:
+            return
+        listed = {
+            each.strip() for each in os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "").split(",")
+        }
+        wanted = [name for name in clients.CLIENTS if listed.isdisjoint(("*", name, f"{name}-client"))]
+        if wanted:
+            clients.switch_on(wanted, configuration.current_client_tap)
+    except ConfigurationError as error:
+        _switch_off(str(error), logging.ERROR)
+    except Exception as error:  # noqa: BLE001 - see the module
+        report("instrumenting clients", error)
 
 
 def _sdk_disabled() -> bool:

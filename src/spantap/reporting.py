@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from spantap import instrument
+from spantap import clients, instrument
 from spantap.export.address import Address
 from spantap.export.outcome import DUPLICATE
 from spantap.export.sink import ProcessReport
@@ -99,7 +99,7 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
         "command": Path(sys.argv[0]).name if sys.argv else "",
         "service": tracing.service,
         "provider": "spantap's" if tracing.own else "the app's",
-        "instrumented": [*instrument.met(), *_instrumentors()],
+        "instrumented": [*instrument.met(), *clients.met(), *_instrumentors()],
         "settings": [
             {"name": row.name, "value": shown(row), "source": row.source}
             for row in loaded.rows()

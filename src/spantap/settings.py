@@ -58,6 +58,7 @@ from spantap.settings_kinds import (
 )
 from spantap.settings_kinds import one_of as _one_of
 from spantap.settings_kinds import whole as _whole
+from spantap.settings_outgoing import OutgoingSettings
 from spantap.settings_policies import PolicySettings
 from spantap.settings_redaction import Secret
 from spantap.settings_remote import CERTIFICATE, RemoteSettings
@@ -72,7 +73,7 @@ DEFAULT: Final = "default"
 
 
 @dataclass(frozen=True)
-class Settings(SamplingSettings, PolicySettings, StoreSettings, RemoteSettings):
+class Settings(OutgoingSettings, SamplingSettings, PolicySettings, StoreSettings, RemoteSettings):
     """All settings, checked. Build it with `load`."""
 
     preset: str = _row(
@@ -263,8 +264,8 @@ class Loaded:
 
 
 def table() -> list[Field[Any]]:
-    """The rows; those of sampling, policies, stores and remote destinations last."""
-    groups = (SamplingSettings, PolicySettings, StoreSettings, RemoteSettings)
+    """The rows; those of requests that are sent, sampling, policies, stores and remote destinations last."""
+    groups = (OutgoingSettings, SamplingSettings, PolicySettings, StoreSettings, RemoteSettings)
     last = [{each.name for each in fields(group)} for group in groups]
     return sorted(fields(Settings), key=lambda each: [each.name in names for names in reversed(last)])
 

@@ -154,6 +154,9 @@ def _seconds(value: Any) -> float:
 FLAG: Final = Kind("true or false", _flag)
 WORDS: Final = Kind("a list of words; in the environment comma-separated", _words)
 PATTERNS: Final = Kind("a list of globs or re: expressions; in the environment comma-separated", _patterns)
+HOSTS: Final = Kind(
+    "a list of host names, globs or re: expressions; in the environment comma-separated", _patterns
+)
 WORD: Final = Kind("one word", _word)
 PROXIES: Final = Kind(
     "the number of proxies, or a list of addresses, networks (10.0.0.0/8) and unix; in the environment "

@@ -152,10 +152,14 @@ STANDARD: Final = (
                 f"OTEL_PYTHON_{each}_EXCLUDED_URLS"
                 for each in ("FASTAPI", "STARLETTE", "FLASK", "DJANGO", "ASGI", "WSGI")
             ),
+            *(
+                f"OTEL_PYTHON_{each}_EXCLUDED_URLS"
+                for each in ("REQUESTS", "URLLIB3", "HTTPX", "AIOHTTP_CLIENT", "URLLIB")
+            ),
         ),
         (
-            "Expressions for URLs that get neither span nor record; a framework's own list goes before "
-            "the one for all."
+            "Expressions for URLs that get neither span nor record; the list of a framework or client goes "
+            "before the one for all."
         ),
     ),
     (
@@ -164,6 +168,13 @@ STANDARD: Final = (
             "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE",
         ),
         "Expressions for the names of headers that are captured even when `HEADERS` is off.",
+    ),
+    (
+        (
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST",
+            "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE",
+        ),
+        "The same for requests the app sends.",
     ),
     (
         ("OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS",),

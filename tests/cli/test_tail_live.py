@@ -38,7 +38,10 @@ def test_it_waits_for_the_store_and_shows_what_another_process_writes(tmp_path: 
         assert running.paths(100) == ["/users/7"] * 100
         assert writer.wait(PATIENCE) == 0
         assert running.nothing_more()
-        assert running.stopped() == (130, "")
+        # On a busy machine it may look in between: the store is there, and nothing in it.
+        nothing_yet = "spantap tail: later is empty; waiting for the first exchange\n"
+        status, said = running.stopped()
+        assert (status, said.replace(nothing_yet, "", 1)) == (130, "")
 
 
 @both

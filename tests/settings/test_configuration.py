@@ -171,7 +171,9 @@ def test_the_public_names() -> None:
         "configure",
         "current",
         "instrument_app",
+        "instrument_clients",
         "uninstrument_app",
+        "uninstrument_clients",
     }
     for name in spantap.__all__:
         assert getattr(spantap, name) is not None

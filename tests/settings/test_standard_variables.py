@@ -542,11 +542,11 @@ def test_the_names_on_other_spans(
     assert set(attributes(span)) & {"http.request.method", "http.method"} == names
 
 
-@pytest.mark.parametrize("disabled", ["", "requests"])
+@pytest.mark.parametrize("disabled", ["", "requests,urllib3"])
 def test_other_instrumentations_can_be_disabled(
     tmp_path: Path, receiver: OTLPReceiver, disabled: str
 ) -> None:
-    """OTEL_PYTHON_DISABLED_INSTRUMENTATIONS takes the one it names away and leaves ours."""
+    """OTEL_PYTHON_DISABLED_INSTRUMENTATIONS takes those it names away and leaves ours."""
     Ran(
         tmp_path,
         ["GET", "/call", {}],

@@ -43,9 +43,10 @@ class BodyRecorder:
         size: bytes that passed so far.
         missing: set by the door when the body passes where nobody can see it (``file``).
         whole: set by the door when the last byte has passed.
+        uncoded: set by the door when what passes has lost its content-coding already.
     """
 
-    __slots__ = ("_cap", "_chunks", "_form", "_full", "_kept", "missing", "size", "whole")
+    __slots__ = ("_cap", "_chunks", "_form", "_full", "_kept", "missing", "size", "uncoded", "whole")
 
     def __init__(self, cap: int) -> None:
         """Args:
@@ -59,6 +60,7 @@ class BodyRecorder:
         self.size = 0
         self.missing: str | None = None
         self.whole = False
+        self.uncoded = False
 
     def chunk(self, data: Chunk) -> None:
         """Take note of bytes that pass. They are copied, unless they are all so far and immutable."""
@@ -107,6 +109,7 @@ class BodyRecorder:
                 size=self.size,
                 missing=self.missing,
                 whole=self.whole,
+                uncoded=self.uncoded,
                 boundary=form.boundary,
                 # Copied: while the body passes, the last part still grows.
                 parts=tuple([replace(part) for part in form.parts]),
@@ -115,4 +118,4 @@ class BodyRecorder:
             )
         chunks = self._chunks
         data = bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
-        return Collected(data=data, size=self.size, missing=self.missing, whole=self.whole)
+        return Collected(data, self.size, self.missing, self.whole, self.uncoded)

@@ -58,12 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
         SpantapError: the file cannot be read, or a setting is wrong.
     """
     # Only now: the other commands need not wait for it.
-    from spantap import configuration, hash_key, settings
+    from spantap import hash_key, parts, settings
     from spantap.cli.redact_message import LONGEST, clean
 
     wanted = settings.read({}, os.environ).settings
     hasher = None if wanted.hash_key_url else hash_key.hasher_of(wanted)[0]  # this asks nobody for a key
-    redactor = configuration.redactor_of(wanted, hasher)
+    redactor = parts.redactor_of(wanted, hasher)
     name = arguments.file
     data = _read(name, LONGEST)
     cleaned = clean(data, redactor, arguments.content_type, "" if name == "-" else name)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from spantap.cli.units import clock, duration, printable, size
+from spantap.codec.attributes import asked_for
 from spantap.export.search import who
 from spantap.model import Exchange
 
@@ -169,7 +170,7 @@ def _target(exchange: Exchange) -> Target:
     request, error = exchange.request, exchange.error
     why = "" if error is None or error.type == str(exchange.response.status) else error.type
     return (
-        Piece("path", printable(request.path)),
+        Piece("path", printable(asked_for(exchange))),
         Piece("query", printable(request.query and f"?{request.query}")),
         Piece("error", printable(why and f"  {why.rpartition('.')[2]}")),
     )

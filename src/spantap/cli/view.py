@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spantap.cli.units import clock, duration, printable, size
+from spantap.codec.attributes import asked_for
 from spantap.export.search import who
 from spantap.model import Exchange
 
@@ -128,9 +129,9 @@ def method(exchange: Exchange) -> Text:
 
 
 def target(exchange: Exchange) -> Text:
-    """Path and query, redactions marked."""
+    """Path and query, after the host if it was we who sent the request; redactions marked."""
     request = exchange.request
-    text = Text(printable(request.path))
+    text = Text(printable(asked_for(exchange)))
     if request.query:
         text.append(printable(f"?{request.query}"), style="dim")
     text.highlight_regex(r"(?<==)REDACTED\b", REDACTED)

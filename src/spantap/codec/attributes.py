@@ -139,6 +139,7 @@ def decode(attributes: Mapping[str, Any], facts: SpanFacts) -> Exchange:
                 attributes, names.HTTP_REQUEST_BODY_CONTENT, names.HTTP_REQUEST_BODY_SIZE, names.REQUEST
             ),
             http_version=get(network_names.NETWORK_PROTOCOL_VERSION),
+            resends=get(http_names.HTTP_REQUEST_RESEND_COUNT) or 0,
             browser=get(names.USER_AGENT_NAME),
             platform=get(names.USER_AGENT_OS_NAME),
         ),
@@ -181,6 +182,34 @@ def decode(attributes: Mapping[str, Any], facts: SpanFacts) -> Exchange:
     )
 
 
+def url_of(exchange: Exchange) -> str:
+    """The URL an exchange asked for (``url.full``); without what is not known of it."""
+    request, server = exchange.request, exchange.server
+    return full_url(request.scheme, server.address, server.port, request.path, request.query)
+
+
+def asked_for(exchange: Exchange) -> str:
+    """What to show of where a request went, without the query: of one that we sent with the host."""
+    if exchange.direction == "inbound":
+        return exchange.request.path
+    server = exchange.server
+    return full_url(exchange.request.scheme, server.address, server.port, exchange.request.path, "")
+
+
+def full_url(scheme: str, host: str | None, port: int | None, path: str, query: str) -> str:
+    """A URL from its parts; a port that goes without saying is left out."""
+    where = host or ""
+    if where and ":" in where and not where.startswith("["):
+        where = f"[{where}]"
+    if where and port is not None and port != _PORTS.get(scheme):
+        where = f"{where}:{port}"
+    origin = f"{scheme}://{where}" if scheme and where else where
+    return f"{origin}{path}?{query}" if query else origin + path
+
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
 def _core(exchange: Exchange) -> dict[str, Value]:
     """What must survive any limit."""
     request, response = exchange.request, exchange.response
@@ -193,6 +222,8 @@ def _core(exchange: Exchange) -> dict[str, Value]:
         core[error_names.ERROR_TYPE] = exchange.error.type
     if request.query:
         core[url_names.URL_QUERY] = request.query
+    if exchange.direction == "outbound":
+        _put(core, url_names.URL_FULL, url_of(exchange) or None)
     core[names.RECORD_VERSION] = VERSION
     # Empty: a destination's policy has taken it out.
     _put(core, url_names.URL_SCHEME, request.scheme or None)
@@ -221,6 +252,8 @@ def _extra(exchange: Exchange) -> dict[str, Value]:
     _put(extra, names.USER_AGENT_OS_NAME, request.platform)
     _put(extra, names.USER_AGENT_NAME, request.browser)
     _put(extra, network_names.NETWORK_PROTOCOL_VERSION, request.http_version)
+    if request.resends:
+        extra[http_names.HTTP_REQUEST_RESEND_COUNT] = request.resends
     _put(extra, network_names.NETWORK_PEER_PORT, exchange.peer.port)
     _put(extra, network_names.NETWORK_PEER_ADDRESS, exchange.peer.address)
     _put(extra, client_names.CLIENT_PORT, exchange.client.port)

@@ -53,6 +53,7 @@ _PLACES: Final[Mapping[str, tuple[str, ...] | None]] = {
     "incomplete": ("incomplete",),
     "scheme": ("request", "scheme"),
     "http_version": ("request", "http_version"),
+    "resends": ("request", "resends"),
     "start_ns": ("start",),
     "first_byte_ns": ("first_byte",),
     "end_ns": ("end",),
@@ -85,7 +86,7 @@ COLUMNS: Final = tuple(_PLACES)
 """Every column, those that people look at first."""
 
 INTEGERS: Final = frozenset(
-    {"status", "start_ns", "first_byte_ns", "end_ns"}
+    {"status", "resends", "start_ns", "first_byte_ns", "end_ns"}
     | {name for name in COLUMNS if name.endswith(("_size", "_port", "_dropped"))}
 )
 """The columns that hold whole numbers."""

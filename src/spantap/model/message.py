@@ -21,6 +21,7 @@ class Request:
         headers_dropped: header values left out because of the caps.
         body: what was kept of the body.
         http_version: ``1.1``, ``2``, ...; None when unknown.
+        resends: how often it had been sent before: it is a retry, or follows a redirect or a challenge.
         browser, platform: what the user agent is and runs on, by name (``Firefox``, ``Android``); only
             where a destination asks for it (`policy.destination`).
     """
@@ -33,6 +34,7 @@ class Request:
     headers_dropped: int = 0
     body: Body = EMPTY_BODY
     http_version: str | None = None
+    resends: int = 0
     browser: str | None = None
     platform: str | None = None
 

@@ -25,12 +25,14 @@ class Collected:
             (``file``: sent by the server from a file; ``switched-off``; ``unread``).
         whole: every byte of the message passed (the app read it to its end, the response
             was completed).
+        uncoded: the content-coding its headers name was removed before it passed.
     """
 
     data: bytes = b""
     size: int = 0
     missing: str | None = None
     whole: bool = True
+    uncoded: bool = False
 
 
 NOTHING: Final = Collected()
@@ -61,6 +63,7 @@ class Observation:
     status: int | None = None
     route: str | None = None
     endpoint: str | None = None
+    resends: int = 0
     first_byte: int | None = None
     end: int = 0
     error_type: str | None = None
@@ -80,6 +83,13 @@ class Observation:
     service: str | None = None
     weight: float = 1.0
     capture_reason: str | None = None
+
+    @property
+    def error_status(self) -> str | None:
+        """The status, if it is an error: from 500 on; for who sent the request, from 400 on."""
+        status = self.status
+        least = 500 if self.direction == "inbound" else 400
+        return None if status is None or status < least else str(status)
 
     def add(self, facts: Mapping[Any, Any]) -> None:
         """Facts of the app's own: numbers are metrics, everything else is metadata."""

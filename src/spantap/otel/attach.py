@@ -1,4 +1,4 @@
-"""Whose SERVER span is this request's? The one in force may belong to it, or to somebody else.
+"""Whose span is this request's? The one in force may belong to it, or to somebody else.
 
 A SERVER span is current at a door when another instrumentation outside of us has begun one for
 this very request (then the exchange is written on it), but also when an app is called from
@@ -29,6 +29,30 @@ def is_span_of(span: Span, method: str, path: str, client_port: int | None, take
         return False
     attributes = getattr(span, "attributes", None)
     return isinstance(attributes, Mapping) and _describe(attributes, method, path, client_port)
+
+
+def is_span_of_call(span: Span, method: str, host: str | None, taken: Container[int]) -> bool:
+    """Whether a recording span is the CLIENT span of a request we send, to write the exchange on.
+
+    Args:
+        span: the current span.
+        method: the request's method.
+        host: whom it is sent to.
+        taken: ids of spans that belong to exchanges of ours already.
+    """
+    if getattr(span, "kind", None) is not SpanKind.CLIENT or span.get_span_context().span_id in taken:
+        return False
+    attributes = getattr(span, "attributes", None)
+    if not isinstance(attributes, Mapping):
+        return False
+    described = attributes.get("http.request.method") or attributes.get("http.method")
+    if described != method and described != "_OTHER":
+        return False
+    url = attributes.get("url.full") or attributes.get("http.url")
+    try:
+        return url is None or host is None or urlsplit(str(url)).hostname == host.lower()
+    except ValueError:  # not a URL
+        return False
 
 
 def _describe(attributes: Mapping[str, Any], method: str, path: str, client_port: int | None) -> bool:

@@ -21,7 +21,7 @@ from spantap.codec.attributes import encode
 from spantap.model import Exchange
 from spantap.otel.exporter import CleanEvent, CleanLink, CleanSpan, ExchangeAttributes, ExchangeSpan
 from spantap.otel.late import late_attributes
-from spantap.otel.starting import ServerSpan
+from spantap.otel.starting import RequestSpan
 from spantap.otel.who import who_hidden
 from spantap.policy.redact import MASK, Redactor, Tally
 
@@ -74,7 +74,7 @@ class SpanCleaner:
                 for name, value in (span.attributes or {}).items()
                 if name not in encoded and not name.startswith(_HEADERS)
             }
-        elif type(span) is ServerSpan and span.nothing_listed and _says_no_more(span, exchange):
+        elif type(span) is RequestSpan and span.nothing_listed and _says_no_more(span, exchange):
             return self._stamped(span, exchange, theirs, tally)
         hidden = who_hidden(span.kind, theirs, self._redactor, tally)
         events, links = span.events, span.links  # the SDK makes new tuples of them each time
@@ -97,7 +97,7 @@ class SpanCleaner:
         return copy
 
     def _stamped(
-        self, span: ServerSpan, exchange: Exchange, theirs: Mapping[str, Any], tally: Tally
+        self, span: RequestSpan, exchange: Exchange, theirs: Mapping[str, Any], tally: Tally
     ) -> ExchangeSpan:
         """The copy of a span of ours on which nobody has written: all it says comes from its exchange."""
         theirs = _without(theirs, who_hidden(span.kind, theirs, self._redactor, tally))

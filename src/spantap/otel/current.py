@@ -7,12 +7,27 @@ threads that inherit the context and in streaming generators, and empty in betwe
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from spantap.guard import logger
-from spantap.model import Observation
+from spantap.model import Identity, Observation
+from spantap.otel.followers import Followers
 
 _late = 0
+
+
+class Answering(Protocol):
+    """The session of a request that is being answered, as those of requests sent meanwhile know it.
+
+    Attributes:
+        followers: what waits until hooks have said who was behind it; None when none will.
+    """
+
+    followers: Followers | None
+
+    def asked_by(self) -> Identity:
+        """Who is behind the request, raw, as far as is known by now."""
+        ...
 
 
 class Current:
@@ -22,10 +37,11 @@ class Current:
     Not thread-safe beyond what single assignments are: the last one wins.
     """
 
-    __slots__ = ("_seen", "kept", "skipped", "told")
+    __slots__ = ("_seen", "kept", "owner", "skipped", "told")
 
     def __init__(self, seen: Observation | None) -> None:
         self._seen = seen
+        self.owner: Answering | None = None
         self.skipped = False
         self.kept = False
         self.told: tuple[tuple[str | None, ...], dict[str, str]] | None = None  # see `otel.inherited`
@@ -85,7 +101,7 @@ class Current:
 
     def close(self) -> None:
         """The exchange is over; called by the session."""
-        self._seen = None
+        self._seen = self.owner = None
 
     def _open(self) -> Observation | None:
         if self._seen is None and self is not NOBODY:

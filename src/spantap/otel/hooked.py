@@ -12,8 +12,8 @@ from spantap.guard import report
 from spantap.model import Exchange
 from spantap.otel.hooks import Asking, running_loop
 from spantap.otel.live import plain_attributes
-from spantap.otel.session import Outcome, Session
-from spantap.policy.decide import Drop
+from spantap.otel.session import Session
+from spantap.policy.decide import Drop, Outcome
 from spantap.policy.redact import Tally
 from spantap.policy.view import RawExchange
 

@@ -17,7 +17,8 @@ from spantap.otel.current import CURRENT, NOBODY
 from spantap.policy.destination import DestinationPolicy
 
 # Hooks that change who it was, at the end.
-OVERRULING: Final = ("identify_user", "identify_company", "session_token", "device", "mask")
+IDENTIFYING: Final = ("identify_user", "identify_company", "session_token", "device")
+OVERRULING: Final = (*IDENTIFYING, "mask")
 ATTRIBUTES: Final = {
     "user": names.USER_ID,
     "user_hash": names.USER_HASH,

@@ -11,12 +11,13 @@ from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
 from opentelemetry.semconv.attributes.http_attributes import (
     HTTP_REQUEST_METHOD,
     HTTP_REQUEST_METHOD_ORIGINAL,
+    HTTP_REQUEST_RESEND_COUNT,
     HTTP_RESPONSE_STATUS_CODE,
     HTTP_ROUTE,
 )
 from opentelemetry.semconv.attributes.network_attributes import NETWORK_PROTOCOL_VERSION
 from opentelemetry.semconv.attributes.server_attributes import SERVER_ADDRESS, SERVER_PORT
-from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_QUERY, URL_SCHEME
+from opentelemetry.semconv.attributes.url_attributes import URL_FULL, URL_PATH, URL_QUERY, URL_SCHEME
 from opentelemetry.trace import Span
 from opentelemetry.trace.status import Status, StatusCode
 
@@ -33,7 +34,8 @@ from spantap.policy.redact import Tally
 # 512 spans stay below the 4 MiB that a collector's gRPC receiver takes.
 LIVE_BODY: Final = 2 * 1024
 _METADATA: Final = frozenset({
-    HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, URL_SCHEME, URL_PATH, URL_QUERY,
+    HTTP_REQUEST_METHOD, HTTP_REQUEST_METHOD_ORIGINAL, HTTP_REQUEST_RESEND_COUNT, URL_FULL,
+    URL_SCHEME, URL_PATH, URL_QUERY,
     SERVER_ADDRESS, SERVER_PORT, CLIENT_ADDRESS, CLIENT_PORT, NETWORK_PROTOCOL_VERSION,
     HTTP_ROUTE, HTTP_RESPONSE_STATUS_CODE, ERROR_TYPE, names.USER_ID, names.USER_HASH, names.SESSION_ID,
 })  # fmt: skip
@@ -44,8 +46,8 @@ def plain_attributes(exchange: Exchange | Drop, seen: Observation) -> dict[str, 
     attributes: dict[str, Value] = {}
     if seen.error_type is not None:
         attributes[ERROR_TYPE] = seen.error_type
-    elif seen.status is not None and seen.status >= 500:
-        attributes[ERROR_TYPE] = str(seen.status)
+    elif (failed := seen.error_status) is not None:
+        attributes[ERROR_TYPE] = failed
     if isinstance(exchange, Exchange):
         if exchange.request.query:
             attributes[URL_QUERY] = exchange.request.query

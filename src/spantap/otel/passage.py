@@ -10,6 +10,7 @@ from contextvars import Token
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
+from opentelemetry import trace
 from opentelemetry.context import Context
 
 from spantap.otel.current import CURRENT, NOBODY, Current
@@ -32,6 +33,8 @@ def _where_contexts_are() -> Any:
 
 _CONTEXT: Final = _where_contexts_are()
 current_context: Final = _CONTEXT.get
+# Where a context has its span: `set_span_in_context` takes three calls for one entry.
+(SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 
 
 class Passage:
@@ -49,6 +52,11 @@ class Passage:
         """Make the request's span current, for the code that runs next; what `leave` is to be given."""
         context = self._context
         return None if context is None else _CONTEXT.set(context)
+
+    @property
+    def carried(self) -> Context | None:
+        """The context that a request which is sent carries; None when somebody else has written it on it."""
+        return self._context
 
     def leave(self, token: Any) -> None:
         """Undo `enter`; what the app has made current since is current again at the next `enter`."""
@@ -74,6 +82,17 @@ class PassageWithCurrent(Passage):
         """
         self._context = context
         self._current = current
+
+    # A session lies in the scope or environ, which apps copy and pickle.
+
+    def __copy__(self) -> PassageWithCurrent:
+        return self
+
+    def __deepcopy__(self, memo: object) -> PassageWithCurrent:
+        return self
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
 
     def enter(self) -> tuple[Token[Current], Any]:
         """Make span and `current()` those of this request; what `leave` is to be given."""

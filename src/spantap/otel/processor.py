@@ -34,6 +34,7 @@ from spantap.policy.redact import Tally
 if TYPE_CHECKING:
     from spantap.otel.session import Session
 
+_OF_REQUESTS: Final = (SpanKind.SERVER, SpanKind.CLIENT)
 _PARKED_SECONDS: Final = 30.0
 _MOST_PARKED: Final = 1000
 _ATTEMPTS: Final = 8  # other threads may take what was freed
@@ -114,7 +115,7 @@ class CaptureProcessor(SpanProcessor):
     def reset_after_fork(self) -> None:
         """In the child: requests in flight belong to the parent."""
         self.sessions: dict[int, Session] = {}
-        self._parked: deque[tuple[float, Session]] = deque()
+        self._parked: dict[Session, float] = {}  # until when; the oldest first
         self._abandoned: deque[int] = deque()
         self._observed: weakref.WeakSet[Span] = weakref.WeakSet()
         self._lock = threading.RLock()
@@ -122,20 +123,19 @@ class CaptureProcessor(SpanProcessor):
     # The SDK's side ---------------------------------------------------------------------------
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Remember other people's SERVER spans: only of those shall we hear the end. Others inherit."""
-        if span.kind is not SpanKind.SERVER:
-            if self.identity is not None:
-                try:
-                    inherit(span, self.identity)
-                except Exception as error:  # noqa: BLE001 - see the class
-                    report("writing who it was on a span", error)
-            return
+        """Remember other people's spans of requests: only of those shall we hear the end. Others inherit."""
         scope = span.instrumentation_scope
-        if scope is None or scope.name != SCOPE:
+        theirs = scope is None or scope.name != SCOPE
+        if theirs and span.kind in _OF_REQUESTS:
             self._observed.add(span)
+        if self.identity is not None and span.kind is not SpanKind.SERVER:
+            try:
+                inherit(span, self.identity)
+            except Exception as error:  # noqa: BLE001 - see the class
+                report("writing who it was on a span", error)
 
     def observes(self, span: object) -> bool:
-        """Whether the provider of a SERVER span, not ours, is one of those we are attached to."""
+        """Whether the provider of a span of a request, not ours, is one of those we are attached to."""
         return span in self._observed
 
     def alone(self, provider: object) -> bool:
@@ -259,11 +259,19 @@ class CaptureProcessor(SpanProcessor):
     def park(self, session: Session) -> None:
         """Keep a half-finished session until its other half comes, 30 seconds at most."""
         with self._lock:
-            self._parked.append((time.monotonic() + _PARKED_SECONDS, session))
+            self._parked.setdefault(session, time.monotonic() + _PARKED_SECONDS)
         self.sweep()
+
+    def remember(self, session: Session) -> None:
+        """A session has begun; its span may end before it does."""
+        span = session.span
+        if span.is_recording() and isinstance(span, ReadableSpan):
+            self.sessions[session.context.span_id] = session
 
     def forget(self, session: Session) -> None:
         """The session has emitted; its span, should it end only now, is not emitted again."""
+        with self._lock:
+            self._parked.pop(session, None)
         if session.context.span_id in self.sessions:
             if session.ended or session.owned:
                 del self.sessions[session.context.span_id]
@@ -278,10 +286,12 @@ class CaptureProcessor(SpanProcessor):
         now = time.monotonic()
         due: list[Session] = []
         with self._lock:
-            while self._parked and (
-                everything or self._parked[0][0] <= now or len(self._parked) > _MOST_PARKED
-            ):
-                due.append(self._parked.popleft()[1])
+            while self._parked:
+                session, until = next(iter(self._parked.items()))
+                if not everything and until > now and len(self._parked) <= _MOST_PARKED:
+                    break
+                del self._parked[session]
+                due.append(session)
         for session in due:
             session.settle()
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context
@@ -22,30 +22,24 @@ from opentelemetry.trace.status import Status, StatusCode
 from spantap.capture import raised
 from spantap.capture.recorder import BodyRecorder
 from spantap.guard import report
-from spantap.model import Exchange, Observation
+from spantap.model import Exchange, Identity, Observation
 from spantap.otel.current import NOBODY, Current
+from spantap.otel.followers import Followers
 from spantap.otel.late import late_of
 from spantap.otel.live import full_attributes, plain_attributes, write_exception
 from spantap.otel.passage import PassageWithCurrent
 from spantap.otel.stand_in import stand_in
-from spantap.policy.decide import NOT_SELECTED, Drop, decide
+from spantap.policy.decide import NOT_SELECTED, Drop, Outcome, decide
 from spantap.policy.rates import Known
 from spantap.policy.redact import Tally
 
 if TYPE_CHECKING:
+    from spantap.otel.client_tap import ClientTap
     from spantap.otel.tap import Tap
 
 # In the scope or environ: this request has passed a door already, which looks at it or (None) does not.
 SESSION: Final = "spantap.session"
 _AT_ONCE: Final = 64 * 1024  # so many bytes are finished where the request ran
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of an exchange: the clean record, or why there is none."""
-
-    exchange: Exchange | Drop
-    tally: Tally
 
 
 class Session(PassageWithCurrent):
@@ -57,6 +51,7 @@ class Session(PassageWithCurrent):
         span: the SERVER span of the request.
         owned: the span is ours to end.
         captured: the exchange is wanted; when False only the span is kept right.
+        followers: what waits until it is known who is behind the request; None: nothing has to.
         data_attribute: of a framework's request, that holds facts of the app's own.
         complete: set by the door: fills in what is cheaper to find out at the end (headers,
             route); called before the exchange is made, perhaps on the finisher's thread.
@@ -74,10 +69,13 @@ class Session(PassageWithCurrent):
         "_settled",
         "_stacktrace",
         "_tap",
+        "_waits",  # as `_within`, of a request that is sent alone
+        "_within",
         "captured",
         "complete",
         "context",
         "data_attribute",
+        "followers",
         "owned",
         "request",
         "response",
@@ -87,7 +85,7 @@ class Session(PassageWithCurrent):
 
     def __init__(
         self,
-        tap: Tap,
+        tap: Tap | ClientTap,
         seen: Observation,
         span: Span,
         *,
@@ -105,6 +103,9 @@ class Session(PassageWithCurrent):
         self.data_attribute = tap.data_attribute
         self.context = span.get_span_context()
         self.complete: Callable[[], None] | None = None
+        if captured:
+            self._current.owner = self
+        self.followers = Followers() if captured and tap.hears_late else None
         self._late = late_of(span)
         self._parent = parent
         self._enriches = tap.enriches(span, owned=owned)
@@ -115,19 +116,7 @@ class Session(PassageWithCurrent):
         self._early: Outcome | None = None
         self._ended: ReadableSpan | None = None
         self._stacktrace: str | None = None
-        self._done = False
-        self._settled = False
-
-    # It lies in the scope or environ, which apps copy and pickle.
-
-    def __copy__(self) -> Session:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Session:
-        return self
-
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        return type(None), ()
+        self._done = self._settled = False
 
     @property
     def done(self) -> bool:
@@ -196,6 +185,14 @@ class Session(PassageWithCurrent):
             tap.finisher.run(self._completion())
         else:
             self._completion()()
+
+    def asked_by(self) -> Identity:
+        """Who is behind the request, raw, as far as is known by now."""
+        seen, user = self.seen, self.seen.user
+        if user is None and not self._done:
+            self._completed()
+            user = self._tap.identifier.user_named_in(seen.request_headers)
+        return Identity(user, None, seen.email, seen.company, seen.session, seen.device)
 
     def learn(self, tally: Tally) -> None:
         """Note what is secret in the request as far as it was read, for texts that may quote it."""
@@ -348,8 +345,8 @@ class Session(PassageWithCurrent):
                 span.set_attributes(full_attributes(exchange, span, self._tap.live_policy))
             elif not self._said_late(exchange):
                 span.set_attributes(plain_attributes(exchange, seen))
-                if self.owned and isinstance(exchange, Drop):
-                    query = self._tap.pipeline.clean_query(seen.query)
+                if self.owned and isinstance(exchange, Drop) and seen.direction == "inbound":
+                    query = self._tap.pipeline.clean_query(seen.query)  # of one we send it is in the URL
                     if query:
                         span.set_attribute(URL_QUERY, query)
             if not self.owned:
@@ -360,7 +357,7 @@ class Session(PassageWithCurrent):
                 if isinstance(exchange, Drop):
                     self.learn(outcome.tally)  # not kept, so nobody has looked for its secrets
                 write_exception(span, seen, self._stacktrace or "", self._tap.pipeline, outcome.tally)
-            elif seen.status is not None and seen.status >= 500:
+            elif seen.error_status is not None:
                 span.set_status(Status(StatusCode.ERROR))
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("writing on a span", error)
@@ -390,6 +387,8 @@ class Session(PassageWithCurrent):
                     self.learn(outcome.tally)  # somebody else's exception, as it is
                 tap.processor.emit_plain(plain, outcome.tally)
         finally:
+            if self.followers is not None:
+                self.followers.release()
             tap.count(exchange)  # now: whoever waits for open requests to end wants them queued
 
     def _made_span(self) -> ReadableSpan:

@@ -20,7 +20,7 @@ _SCOPE: Final = InstrumentationScope(SCOPE, __version__, SCHEMA_URL)
 def stand_in(
     seen: Observation, context: SpanContext, parent: SpanContext | None, resource: Resource, method: str
 ) -> ReadableSpan:
-    """The SERVER span of an exchange, ended, without attributes.
+    """The span of an exchange, ended, without attributes.
 
     Args:
         seen: times, status and route.
@@ -29,13 +29,13 @@ def stand_in(
         resource: what describes the service.
         method: as it stands in span names.
     """
-    failed = seen.error_type is not None or (seen.status or 0) >= 500
+    failed = seen.error_type is not None or seen.error_status is not None
     return ReadableSpan(
         name=f"{method} {seen.route}" if seen.route else method,
         context=context,
         parent=parent if parent is not None and parent.is_valid else None,
         resource=resource,
-        kind=SpanKind.SERVER,
+        kind=SpanKind.SERVER if seen.direction == "inbound" else SpanKind.CLIENT,
         status=Status(StatusCode.ERROR if failed else StatusCode.UNSET),
         start_time=seen.start,
         end_time=seen.end,

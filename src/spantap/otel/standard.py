@@ -24,6 +24,11 @@ QUEUE: Final = "OTEL_BSP_MAX_QUEUE_SIZE"
 SANITIZE: Final = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SANITIZE_FIELDS"
 REQUEST_HEADERS: Final = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST"
 RESPONSE_HEADERS: Final = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE"
+REQUEST_HEADERS_OUTGOING: Final = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST"
+RESPONSE_HEADERS_OUTGOING: Final = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE"
+_HEADERS: Final = (
+    *(SANITIZE, REQUEST_HEADERS, RESPONSE_HEADERS, REQUEST_HEADERS_OUTGOING, RESPONSE_HEADERS_OUTGOING),
+)
 
 # Variable -> the lowest whole number it takes.
 _NUMBERS: Final = {
@@ -76,7 +81,7 @@ def problems(environ: Mapping[str, str]) -> list[Problem]:
             found.append(Problem(name, repr(text), f"use a whole number, {lowest} or more"))
     if not found and (_number(environ, BATCH) or 0) > (_number(environ, QUEUE) or 10**9):
         found.append(Problem(BATCH, environ[BATCH], f"a batch cannot be larger than the queue ({QUEUE})"))
-    for variable in (SANITIZE, REQUEST_HEADERS, RESPONSE_HEADERS):
+    for variable in _HEADERS:
         for expression in header_names(variable, environ):
             try:
                 re2.compile(expression)

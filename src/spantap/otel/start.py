@@ -1,4 +1,4 @@
-"""The attributes a SERVER span starts with: those of OpenTelemetry's own middlewares in stable mode.
+"""The attributes our spans start with: those of OpenTelemetry's own instrumentations in stable mode.
 
 A test holds them against contrib's. Made here because contrib takes some 25 us to make them.
 The sampler is handed them with every span, but the standard ones do not look: they are made
@@ -16,14 +16,15 @@ from opentelemetry.semconv.attributes.client_attributes import CLIENT_ADDRESS, C
 from opentelemetry.semconv.attributes.http_attributes import (
     HTTP_REQUEST_METHOD,
     HTTP_REQUEST_METHOD_ORIGINAL,
+    HTTP_REQUEST_RESEND_COUNT,
 )
 from opentelemetry.semconv.attributes.network_attributes import NETWORK_PROTOCOL_VERSION
 from opentelemetry.semconv.attributes.server_attributes import SERVER_ADDRESS, SERVER_PORT
-from opentelemetry.semconv.attributes.url_attributes import URL_PATH, URL_SCHEME
+from opentelemetry.semconv.attributes.url_attributes import URL_FULL, URL_PATH, URL_SCHEME
 from opentelemetry.semconv.attributes.user_agent_attributes import USER_AGENT_ORIGINAL
 from opentelemetry.util.http import detect_synthetic_user_agent, sanitize_method
 
-from spantap.codec.attributes import KNOWN_METHODS
+from spantap.codec.attributes import KNOWN_METHODS, full_url
 from spantap.model import Observation
 from spantap.policy.pipeline import Pipeline
 from spantap.policy.redact import Tally
@@ -40,7 +41,7 @@ class StartAttributes(Mapping[str, Any]):
     def __init__(self, observe: Observe, place: Any, start: int, pipeline: Pipeline) -> None:
         """Args:
         observe: makes the observation of the request, from the time it began.
-        place: where it finds it: scope or environ.
+        place: where it finds it: scope, environ, or the request a client sends.
         start: that time, in nanoseconds since the epoch.
         pipeline: cleans what the client chose.
         """
@@ -63,7 +64,9 @@ class StartAttributes(Mapping[str, Any]):
 
     def _all(self) -> dict[str, Any]:
         if self._made is None:
-            self._made = start_attributes(self.seen, self._pipeline)
+            seen = self.seen
+            make = start_attributes if seen.direction == "inbound" else start_attributes_of_call
+            self._made = make(seen, self._pipeline)
         return self._made
 
     def __getitem__(self, name: str) -> Any:
@@ -114,6 +117,36 @@ def start_attributes(seen: Observation, pipeline: Pipeline) -> dict[str, Any]:
     if seen.http_version is not None:
         attributes[NETWORK_PROTOCOL_VERSION] = seen.http_version
     attributes.update(user_agent_attributes(pipeline.clean_user_agent(user_agent)))
+    return attributes
+
+
+def start_attributes_of_call(seen: Observation, pipeline: Pipeline) -> dict[str, Any]:
+    """What is known of a request we are about to send, clean.
+
+    Args:
+        seen: the request.
+        pipeline: cleans what may hold secrets.
+    """
+    path, address, original = seen.path, seen.server_address, seen.method
+    if pipeline.suspects(f"{path}\n{address}\n{original}"):
+        path = pipeline.clean_path(path)
+        address = None if address is None else pipeline.clean_name(address, Tally())
+        original = pipeline.clean_name(original, Tally())
+    query = pipeline.clean_query(seen.query)
+    method = seen.method if seen.method in KNOWN_METHODS else sanitize_method(seen.method)
+    attributes: dict[str, Any] = {
+        HTTP_REQUEST_METHOD: method,
+        URL_FULL: full_url(seen.scheme, address, seen.server_port, path, query),
+    }
+    if method != seen.method:
+        attributes[HTTP_REQUEST_METHOD_ORIGINAL] = original
+    if address is not None:
+        attributes[SERVER_ADDRESS] = address
+    if seen.server_port is not None:
+        attributes[SERVER_PORT] = seen.server_port
+    if seen.resends:
+        attributes[HTTP_REQUEST_RESEND_COUNT] = seen.resends
+    attributes.update(user_agent_attributes(pipeline.clean_user_agent(seen.user_agent)))
     return attributes
 
 

@@ -1,4 +1,4 @@
-"""Our SERVER spans, begun in a fifth of what the SDK's `Tracer.start_span` takes.
+"""Our spans of requests, begun in a fifth of what the SDK's `Tracer.start_span` takes.
 
 Where the provider is ours, tells nobody but us of its spans and has one of the SDK's own samplers,
 all that comes of `start_span` is known beforehand: ids, flags and trace state are put together here,
@@ -48,7 +48,7 @@ _LISTS: Final = frozenset({"_events", "_links"})
 _OWN: Final = frozenset({"_lock", "_attributes", *_LISTS})
 
 
-class ServerSpan(Span):
+class RequestSpan(Span):
     """A span the SDK knows how to use and to end; lists of events and links, which few have, come late."""
 
     def __getattr__(self, name: str) -> Any:
@@ -69,11 +69,11 @@ class ServerSpan(Span):
 
 
 class Starter:
-    """Begins SERVER spans as one tracer does. Thread-safe."""
+    """Begins SERVER and CLIENT spans as one tracer does. Thread-safe."""
 
     __slots__ = ("_decide", "_made_of", "_most", "_random", "_span_id", "_trace_id", "_tracer")
 
-    def __init__(self, tracer: Tracer, decide: Decide, model: ServerSpan, most: int | None) -> None:
+    def __init__(self, tracer: Tracer, decide: Decide, model: RequestSpan, most: int | None) -> None:
         """Args:
         tracer: whose ids, resource and limits are used.
         decide: whether a span is sampled, from its parent and trace id.
@@ -105,13 +105,19 @@ class Starter:
         return SpanContext(trace_id, self._span_id(), False, _FLAGS[sampled | random], state), sampled
 
     def recorded(
-        self, name: str, context: SpanContext, parent: SpanContext | None, start: StartAttributes
-    ) -> ServerSpan:
+        self,
+        name: str,
+        context: SpanContext,
+        parent: SpanContext | None,
+        start: StartAttributes,
+        kind: SpanKind = SpanKind.SERVER,
+    ) -> RequestSpan:
         """A span that is recorded; its attributes are made when somebody looks at them."""
-        span: ServerSpan = object.__new__(ServerSpan)
+        span: RequestSpan = object.__new__(RequestSpan)
         parts = vars(span)
         parts.update(self._made_of)
         parts["_name"] = name
+        parts["_kind"] = kind
         parts["_context"] = context
         parts["_parent"] = parent
         parts["_start_time"] = start.start
@@ -133,7 +139,7 @@ def starter_of(tracer: object) -> Starter | None:
         or not hasattr(tracer, "_tracer_config")
     ):
         return None
-    model = ServerSpan(
+    model = RequestSpan(
         name="",
         context=INVALID_SPAN_CONTEXT,
         sampler=tracer.sampler,

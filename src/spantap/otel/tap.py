@@ -15,7 +15,6 @@ from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from opentelemetry.propagators.textmap import Getter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags
 
@@ -31,9 +30,9 @@ from spantap.otel.faas import is_frozen_between_requests
 from spantap.otel.finisher import Finisher
 from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
-from spantap.otel.inherited import OVERRULING, allowed
+from spantap.otel.inherited import IDENTIFYING, OVERRULING, allowed
 from spantap.otel.instruments import Instruments
-from spantap.otel.passage import Passage, PassageWithCurrent, current_context
+from spantap.otel.passage import SPAN, Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.session import Session
 from spantap.otel.start import Observe, StartAttributes
@@ -45,8 +44,6 @@ from spantap.policy.pipeline import Pipeline
 from spantap.policy.sample import Judges
 from spantap.policy.select import Selection
 
-# Where a context has its span: `set_span_in_context` takes three calls for one entry.
-(_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, Context())
 _SAMPLED: Final = TraceFlags.SAMPLED
 
 
@@ -102,6 +99,7 @@ class Tap:
         hidden_headers: lower-case names of response headers that are kept from the client.
         data_attribute, data_key, hooks, live_policy, sampler: see `TapOptions`.
         instruments: what the app's own numbers are recorded with, too; None: nothing.
+        hears_late: who is behind a request is known only when it is over: hooks say it.
         freezes: the process may be frozen when a request ends: its door calls `flush_before_freeze`.
         tracing: what we trace with; bound to the provider in force when first asked for.
     """
@@ -134,6 +132,7 @@ class Tap:
         self.hooks = options.hooks
         self.live_policy = options.live_policy
         self.sampler = options.sampler
+        self.hears_late = options.hooks.any_of(IDENTIFYING)
         self._session = HookedSession if options.hooks else Session
         self._options = options
         self._budget = budget
@@ -225,8 +224,7 @@ class Tap:
             return self._opened(method, observe, place, getter, propagated)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("opening a request", error)
-            with self._count_lock:
-                self._counts["failed"] += 1
+            self.count_unopened("failed")
             return None
 
     def _opened(
@@ -246,15 +244,14 @@ class Tap:
         if context:
             parent = trace.get_current_span(context).get_span_context()
             parent = parent if parent.is_valid else None
-        span = self._started(method, context, parent, attributes)
+        span = self.started(method, context, parent, attributes)
         if span is None:
             return None
-        inside = Context({**context, _SPAN: span})
+        inside = Context({**context, SPAN: span})
         if type(span) is NonRecordingSpan or not span.is_recording():
             reason = self._why_unrecorded(span, attributes)
             if reason is not None:
-                with self._count_lock:
-                    self._counts[reason] += 1
+                self.count_unopened(reason)
                 return Passage(inside) if CURRENT.get() is NOBODY else PassageWithCurrent(inside)
         seen = attributes.seen
         captured = self.selection.wants_request(seen)
@@ -262,15 +259,20 @@ class Tap:
             self._session(self, seen, span, owned=True, captured=captured, parent=parent, context=inside)
         )
 
-    def _started(
-        self, method: str, context: Context, parent: SpanContext | None, attributes: StartAttributes
+    def started(
+        self,
+        method: str,
+        context: Context,
+        parent: SpanContext | None,
+        attributes: StartAttributes,
+        kind: SpanKind = SpanKind.SERVER,
     ) -> Span | None:
         """A span of ours; None when tracing is switched off."""
         tracing = self.tracing
         starter = tracing.starter
         if starter is None or not self.processor.alone(tracing.provider):
             span = tracing.tracer.start_span(
-                self.method_name(method), context, SpanKind.SERVER, attributes, start_time=attributes.start
+                self.method_name(method), context, kind, attributes, start_time=attributes.start
             )
             return span if span.get_span_context().is_valid else None
         made, sampled = starter.context(parent)
@@ -278,7 +280,7 @@ class Tap:
             return None
         if not sampled:
             return NonRecordingSpan(made)
-        return starter.recorded(self.method_name(method), made, parent, attributes)
+        return starter.recorded(self.method_name(method), made, parent, attributes, kind)
 
     def _is_of(self, span: Span, seen: Observation) -> bool:
         return is_span_of(span, seen.method, seen.path, seen.client_port, self.processor.sessions)
@@ -292,18 +294,25 @@ class Tap:
 
     def _why_unrecorded(self, span: Span, attributes: StartAttributes) -> str | None:
         """Why nothing is kept of a request whose span is not recorded; None when something is."""
-        if not self.processor.takes_unsampled and not span.get_span_context().trace_flags & _SAMPLED:
+        if self.passes_over(span):
             return "unsampled"
         seen = attributes.seen
         return None if self.selection.wants_request(seen) else "not_selected"
 
+    def passes_over(self, span: Span) -> bool:
+        """Whether nobody wants the exchange of a span that is not recorded."""
+        return not self.processor.takes_unsampled and not span.get_span_context().trace_flags & _SAMPLED
+
     def _begun(self, session: Session) -> Session:
         with self._count_lock:
             self._open += 1
-        span = session.span
-        if span.is_recording() and isinstance(span, ReadableSpan):
-            self.processor.sessions[session.context.span_id] = session
+        self.processor.remember(session)
         return session
+
+    def count_unopened(self, reason: str) -> None:
+        """Count a request of which nothing is kept."""
+        with self._count_lock:
+            self._counts[reason] += 1
 
     def method_name(self, method: str) -> str:
         """The method as it stands in a span name: known ones only, else ``HTTP``."""

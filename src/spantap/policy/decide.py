@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from spantap.model import Exchange
+from spantap.policy.redact import Tally
+
 Unsampled = Literal["own", "all", "none"]
 
 
@@ -17,6 +20,14 @@ class Drop:
     """
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an exchange: the clean record, or why there is none."""
+
+    exchange: Exchange | Drop
+    tally: Tally
 
 
 NOT_SELECTED: Final = Drop("not_selected")

@@ -79,7 +79,7 @@ class Identifier:
                 self._from_response(seen)
                 break
         if seen.user is None and self._authorization:
-            seen.user = self._from_request(seen.request_headers)
+            seen.user = self.user_named_in(seen.request_headers)
         if self._proxies is not None:
             self._proxies.place_client(seen)
 
@@ -93,7 +93,8 @@ class Identifier:
                 setattr(seen, part, value.strip())
         seen.response_headers = rest
 
-    def _from_request(self, headers: list[tuple[str, str]]) -> str | None:
+    def user_named_in(self, headers: list[tuple[str, str]]) -> str | None:
+        """The user that the headers of a request name, unverified."""
         for wanted in self._authorization:
             for name, value in headers:
                 if name == wanted:

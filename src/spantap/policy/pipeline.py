@@ -115,8 +115,8 @@ class Pipeline:
             (value for _, value in self._redactor.header_pairs([("user-agent", agent)], Tally())), None
         )
 
-    def clean_identity(self, seen: Observation) -> Identity:
-        """Who it was, as far as is known by now, as it may stand on a span."""
+    def clean_identity(self, seen: Observation | Identity) -> Identity:
+        """Who it was, as far as is known by now, as it may be told."""
         tally = Tally()
         identity = _identity(seen, functools.partial(self._name, tally=tally))
         return _hashed(seen, identity, self._redactor, tally) if self._redactor.hashes else identity
@@ -215,8 +215,8 @@ class Pipeline:
                 tally.secrets |= unshown.secrets
             message = self.clean_message(seen.error_message or "", tally) or None
             error = Error(self.clean_name(seen.error_type, tally), message)
-        elif seen.status is not None and seen.status >= 500:
-            error = Error(str(seen.status))  # as the conventions want it; there is no exception to name
+        elif (failed := seen.error_status) is not None:
+            error = Error(failed)  # as the conventions want it; there is no exception to name
         clean = calm and redactor.scrubbed(short, tally) == short
         name = _unchanged if clean else functools.partial(self._name, tally=tally)
         client_address, identity = name(seen.client_address), _identity(seen, name)
@@ -237,6 +237,7 @@ class Pipeline:
                 headers_dropped=request_dropped,
                 body=request_body,
                 http_version=name(seen.http_version),
+                resends=seen.resends,
             ),
             response=Response(
                 status=seen.status,
@@ -309,7 +310,7 @@ def _short_texts(seen: Observation) -> str:
     return "\n".join(filter(None, texts))
 
 
-def _identity(seen: Observation, name: Callable[[str | None], str | None]) -> Identity:
+def _identity(seen: Observation | Identity, name: Callable[[str | None], str | None]) -> Identity:
     if (seen.user, seen.email, seen.company, seen.session, seen.device) == _UNSAID:
         return NOBODY
     return Identity(
@@ -327,7 +328,7 @@ def _peer(seen: Observation, name: Callable[[str | None], str | None]) -> Peer:
     return Peer(name(seen.peer_address), _port(seen.peer_port))
 
 
-def _hashed(seen: Observation, identity: Identity, redactor: Redactor, tally: Tally) -> Identity:
+def _hashed(seen: Observation | Identity, identity: Identity, redactor: Redactor, tally: Tally) -> Identity:
     """The identity with what is to be hashed, hashed: of the user's id that is another field."""
 
     def of(field: str, raw: str | None, clean: str | None) -> str | None:
@@ -369,7 +370,7 @@ def _body(
         lower = name.lower()
         if lower == "content-type":
             content_type = value
-        elif lower == "content-encoding":
+        elif lower == "content-encoding" and not collected.uncoded:
             content_encoding = value if content_encoding is None else f"{content_encoding}, {value}"
         elif lower == "content-length":
             content_length = value

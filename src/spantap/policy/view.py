@@ -174,7 +174,7 @@ def _read(collected: Collected, headers: Headers) -> Any:
     if not collected.data or collected.missing is not None:
         return None
     try:
-        codings = ", ".join(headers.get("content-encoding", ())) or None
+        codings = None if collected.uncoded else ", ".join(headers.get("content-encoding", ())) or None
         data = decoded(collected.data, codings, _LONGEST).data
     except Withheld:
         return collected.data

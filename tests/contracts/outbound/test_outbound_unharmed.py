@@ -1,0 +1,83 @@
+"""An app cannot tell whether what it sends is captured: scenes played twice by each client, and compared."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from contracts.outbound.comparing import Column, column, wanted
+from contracts.outbound.player import ADAPTERS, MODES
+from contracts.outbound.scene import Scene
+from spantap.clients import CLIENTS
+
+_ADAPTERS: Final = [name for name, adapter in ADAPTERS.items() if adapter.door in CLIENTS]
+# What breaks first when something is not as it was; the others are in the matrix.
+_FIRST: Final = (
+    "plain-get",
+    "ways",
+    "handed-over",
+    "headers-first",
+    "without-body",
+    "pulled-as-sent",
+    "breaking-upload",
+    "in-context",
+    "closed-early",
+    "unread",
+    "sequence",
+)
+_IN_VAIN: Final = re.compile(r"in vain|the scene (raised|failed)|still open|says nothing")
+
+
+def _texts(seen: dict[str, Any]) -> list[str]:
+    return [*seen["client"], *(note for connection in seen["server"] for note in connection)]
+
+
+def _expect_sameness(found: Column) -> None:
+    assert found.differences == {}
+    assert "spantap failed" not in found.log
+    for name, seen in found.plain.items():
+        # So that sameness means something.
+        assert [text for text in _texts(seen) if _IN_VAIN.search(text)] == [], name
+        assert seen["requests"] >= Scene.all[name].least, name
+
+
+@pytest.mark.parametrize("adapter", _ADAPTERS)
+def test_nothing_differs_in_what_matters_most(adapter: str, tmp_path: Path) -> None:
+    """Bytes, exceptions, streams, uploads, connections and objects are the same with capture and without."""
+    found = column(adapter, "captured", [Scene.all[name] for name in _FIRST], tmp_path)
+
+    _expect_sameness(found)
+    for name, seen in found.captured.items():
+        assert seen["records"] == seen["requests"], name  # each request is one exchange
+        assert seen["ours"] == ["traceparent"]
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("adapter", _ADAPTERS)
+def test_nothing_differs(adapter: str, mode: str, tmp_path: Path) -> None:
+    """Nor in any other scene, nor beside OpenTelemetry's own instrumentation, nor where nothing is kept."""
+    found = column(adapter, mode, wanted(adapter), tmp_path)
+
+    _expect_sameness(found)
+    assert len(found.plain) > 30
+    for name, seen in found.captured.items():
+        # A request that never reached the server is an exchange as well.
+        assert mode == "unsampled" or seen["records"] >= seen["requests"] - _tunnels(seen), name
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("adapter", _ADAPTERS)
+def test_nothing_differs_when_it_is_large(adapter: str, tmp_path: Path) -> None:
+    """Megabytes up and down, and a stream of many thousand pieces."""
+    found = column(adapter, "captured", wanted(adapter, heavy=True), tmp_path)
+
+    _expect_sameness(found)
+
+
+def _tunnels(seen: dict[str, Any]) -> int:
+    """Requests to a proxy to open a tunnel are no exchange of the app's."""
+    return sum(note.startswith("CONNECT ") for note in _texts(seen))
