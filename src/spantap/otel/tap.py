@@ -32,6 +32,7 @@ from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
 from spantap.otel.inherited import IDENTIFYING, OVERRULING, allowed
 from spantap.otel.instruments import Instruments
+from spantap.otel.last_delivery import deliver_at_child_end
 from spantap.otel.passage import SPAN, Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.session import Session
@@ -137,7 +138,7 @@ class Tap:
         self._options = options
         self._budget = budget
         self._counts: Counter[str] = Counter()
-        self._open = 0
+        self._open, self._serving = 0, False
         # Reentrant: a signal handler that ends the process may come in the middle of our own work.
         self._count_lock = threading.RLock()
         self._bind_lock = threading.RLock()
@@ -306,6 +307,9 @@ class Tap:
     def _begun(self, session: Session) -> Session:
         with self._count_lock:
             self._open += 1
+            first, self._serving = not self._serving, True
+        if first:
+            deliver_at_child_end(self)
         self.processor.remember(session)
         return session
 
@@ -380,7 +384,7 @@ class Tap:
         self._budget.reset_after_fork()
         self._bind_lock = threading.RLock()
         self._count_lock = threading.RLock()
-        self._open = 0
+        self._open, self._serving = 0, False
         self._counts.clear()
 
 
