@@ -8,7 +8,8 @@ PROCESSES ?= 2
 SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign services soak fuzz clean
+.PHONY: help demo test matrices check lint types imports format docs bench leaks conformance foreign services collector
+.PHONY: soak fuzz clickhouse sizes clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,8 +63,9 @@ bench: $(VENV)/.dev ## what redaction costs, and a captured request, beside bare
 leaks: $(VENV)/.dev ## the leak matrix: planted secrets by door and by destination
 	PYTHONPATH=tests $(BIN)/python -m leaks
 
-conformance: foreign ## every scene on every server and in every framework, every deployment
+conformance: foreign collector ## every scene on every server, in every framework, every deployment, collectors
 	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts tests/deployment $(PYTEST_ARGS)
+	SPANTAP_TEST_TRACES=200 $(BIN)/pytest --numprocesses $(PROCESSES) tests/collector $(PYTEST_ARGS)
 	$(BIN)/python -m spantap.testing --heavy
 	PYTHONPATH=tests $(BIN)/python -m contracts.inbound.frameworks
 
@@ -73,16 +75,19 @@ $(FOREIGN)/.ready: tests/foreign/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(FOREIGN)/venv
 	$(FOREIGN)/venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(FOREIGN)/venv/bin/pip install --quiet --editable . -r tests/foreign/requirements.txt
-	$(FOREIGN)/venv/bin/pip freeze | grep -iE '^(starlette|flask)==' > $(FOREIGN)/sources.txt
+	$(FOREIGN)/venv/bin/pip freeze | grep -iE '^(starlette|flask|requests)==' > $(FOREIGN)/sources.txt
 	$(FOREIGN)/venv/bin/pip download --quiet --no-deps --no-binary :all: --dest $(FOREIGN) -r $(FOREIGN)/sources.txt
 	for archive in $(FOREIGN)/*.tar.gz; do tar -xzf $$archive -C $(FOREIGN) || exit 1; done
 	@touch $@
 
-foreign: $(VENV)/.dev $(FOREIGN)/.ready ## Starlette's and Flask's own tests, and httpbin, with capture and without
+foreign: $(VENV)/.dev $(FOREIGN)/.ready ## the tests of Starlette, Flask and requests, and httpbin, with capture and without
 	SPANTAP_FOREIGN=$(FOREIGN) $(BIN)/pytest -rP tests/foreign $(PYTEST_ARGS)
 
 services: ## PostgreSQL, MariaDB and Redis for the tests, until Ctrl-C; prints what to tell them
 	PYTHONPATH=tests $(PYTHON) -m services
+
+collector: ## the OpenTelemetry collector of the tests, built once (Go, some minutes); prints where it is
+	@PYTHONPATH=tests $(PYTHON) -m collector.build
 
 soak: $(VENV)/.dev ## random traffic, faults and kills for SECONDS (60), then the ledger
 	PYTHONPATH=tests $(BIN)/python benchmarks/soak.py --seconds $(SECONDS)
@@ -93,6 +98,17 @@ $(VENV)/.fuzz: $(VENV)/.dev
 
 fuzz: $(VENV)/.fuzz ## coverage-guided fuzzing of the redactor, SECONDS (60) for each target
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(SECONDS)
+
+$(VENV)/.clickhouse: $(VENV)/.dev
+	$(BIN)/pip install --quiet --group clickhouse
+	@touch $@
+
+clickhouse: $(VENV)/.clickhouse ## the tables and queries of deploy/clickhouse, on the engine itself (chdb: a large wheel)
+	$(BIN)/pytest tests/clickhouse $(PYTEST_ARGS)
+
+sizes: $(VENV)/.clickhouse ## bytes of an exchange in every form, and in ClickHouse
+	PYTHONPATH=tests $(BIN)/python benchmarks/sizes.py
+	PYTHONPATH=tests $(BIN)/python benchmarks/clickhouse_sizes.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -45,7 +45,7 @@ _LAMBDA: Final = ["python", "gateway.py", "{port}"]
 _GRANIAN: Final = ["granian", "--port={port}"]
 _UWSGI: Final = [
     *("uwsgi", "--http-socket=127.0.0.1:{port}", "--module={app}", "--pythonpath=."),
-    *("--master", "--enable-threads"),
+    *("--master", "--enable-threads", "--py-call-uwsgi-fork-hooks"),
     "--hook-master-start=unix_signal:15 gracefully_kill_them_all",
 ]
 _PRELOAD: Final = ("--preload", "--workers=2")
@@ -77,9 +77,8 @@ SETUPS: Final[Mapping[str, SetUp]] = {
             (" --max-requests", ("--max-requests=3", "--workers=2")),
         )
     },
-    # A worker told to end while it ends a request may wait for another one first, for a minute.
-    "uWSGI": SetUp(_UWSGI, _WSGI, bare_in_code=True, ends_late=True),
-    "uWSGI --lazy-apps": SetUp([*_UWSGI, "--lazy-apps"], _WSGI, bare_in_code=True, ends_late=True),
+    "uWSGI": SetUp(_UWSGI, _WSGI, bare_in_code=True),
+    "uWSGI --lazy-apps": SetUp([*_UWSGI, "--lazy-apps"], _WSGI, bare_in_code=True),
     "flask run": SetUp(["flask", "--app={app}", "run", "--port={port}"], ("flask",)),
     "flask run --debug": SetUp(
         ["flask", "--app={app}", "--debug", "run", "--port={port}"], ("flask",), ends_late=True
@@ -146,7 +145,7 @@ def interrupted() -> list[Cell]:
     return _one_of_each(
         name
         for name, setup in SETUPS.items()
-        if not name.startswith("gunicorn") and not setup.adapter and not setup.ends_late
+        if not name.startswith(("gunicorn", "uWSGI")) and not setup.adapter and not setup.ends_late
     )
 
 

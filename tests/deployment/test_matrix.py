@@ -43,8 +43,10 @@ def assert_captured(cell: Cell, folder: Path, environments: Environments, stop: 
     run.assert_stored(ROUTES.get(cell.framework))
     run.assert_exported()
     run.assert_clean()
-    assert "Traceback" not in run.log, run.log
-    assert "spantap" not in run.log, run.log
+    assert "spantap failed" not in run.log, run.log
+    if stop is not signal.SIGINT:  # which reaches processes that are just starting, too
+        assert "Traceback" not in run.log, run.log
+        assert "spantap" not in run.log, run.log
 
 
 @pytest.mark.parametrize("cell", marked(cells()))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from codec.test_attributes import span
+from codec.test_otlp_json import written
 from following import arrived, stored
 from spantap.codec.jsonl import to_line
 from spantap.export.follow import Follower
@@ -93,3 +95,19 @@ def test_a_line_nobody_can_read_is_left_out_and_told(tmp_path: Path, line: str) 
         with Follower(path, last=last) as store:
             assert arrived(store) == [1, 2]
             assert store.unreadable
+
+
+def test_what_a_collector_writes(tmp_path: Path) -> None:
+    """A line of OTLP JSON holds any number of exchanges: all are shown, or the last ones."""
+    path = tmp_path / "spans.jsonl"
+    lines = [written([span(numbered(each)) for each in batch]) for batch in ((1, 2, 3), (4,), (5, 6))]
+    path.write_bytes(b'{"resourceMetrics":[]}\n'.join(lines))
+
+    for last in (0, 1, 2, 3, 4, 5, 6, 9):
+        with Follower(path, last=last) as store:
+            assert arrived(store) == [1, 2, 3, 4, 5, 6][max(6 - last, 0) :]
+            with path.open("ab") as file:
+                file.write(written([span(numbered(7)), span(numbered(8))]))
+            assert arrived(store) == [7, 8]
+            assert not store.unreadable
+        path.write_bytes(b'{"resourceMetrics":[]}\n'.join(lines))

@@ -6,19 +6,25 @@ import sys
 import tempfile
 from pathlib import Path
 
+from leaks import sent
+from leaks.doors import DOORS
 from leaks.matrix import Matrix
 from leaks.scenes import SCENES, play
+from leaks.sending import DOORS as SENDERS
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        played = {}
-        for scene in SCENES:
-            (where := Path(folder) / scene).mkdir()
-            played[scene] = play(scene, where)
-    matrix = Matrix(played)
-    print(matrix.text())
-    return 1 if matrix.leaks else 0
+    leaks = 0
+    for scenes, doors, playing in ((SCENES, DOORS, play), (tuple(sent.SENT), SENDERS, sent.play)):
+        with tempfile.TemporaryDirectory() as folder:
+            played = {}
+            for scene in scenes:
+                (where := Path(folder) / scene).mkdir()
+                played[scene] = playing(scene, where)
+        matrix = Matrix(played, doors)
+        print(matrix.text())
+        leaks += len(matrix.leaks)
+    return 1 if leaks else 0
 
 
 if __name__ == "__main__":

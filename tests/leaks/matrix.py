@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from leaks.doors import DOORS
@@ -11,14 +11,16 @@ from leaks.searching import table
 
 
 class Matrix:
-    """All scenes together.
+    """All scenes of some doors together.
 
     Attributes:
         played: by scene.
+        doors: through which something was planted.
     """
 
-    def __init__(self, played: Mapping[str, Played]) -> None:
+    def __init__(self, played: Mapping[str, Played], doors: Sequence[str] = DOORS) -> None:
         self.played = played
+        self.doors = doors
 
     @cached_property
     def leaks(self) -> list[tuple[str, str, str, str]]:
@@ -51,8 +53,9 @@ class Matrix:
     def markers(self) -> dict[str, set[str]]:
         """Marker -> doors through which it reached the store, in every scene."""
         seen: dict[str, set[str]] = {}
-        for door in DOORS:
-            for name in self.played["ours"].plants[door].markers:
+        first = next(iter(self.played.values()))
+        for door in self.doors:
+            for name in first.plants[door].markers:
                 values = [each.plants[door].markers[name].encode() for each in self.played.values()]
                 stores = [each.places["SQLite"] for each in self.played.values()]
                 held = all(value in store for value, store in zip(values, stores, strict=True))
@@ -68,10 +71,10 @@ class Matrix:
         for secret, door, scene, place in self.leaks:
             by_door.setdefault(secret, set()).add(door)
             by_place.setdefault(secret, set()).add(f"{scene}: {place}")
-        seen = [name for name, doors in self.markers.items() if doors == set(DOORS)]
+        seen = [name for name, doors in self.markers.items() if doors == set(self.doors)]
         return "\n\n".join(
             (
-                table("secret, by door", self.secrets, DOORS, by_door),
+                table("secret, by door", self.secrets, self.doors, by_door),
                 table("secret, by destination", self.secrets, self.destinations, by_place),
                 figures(len(self.secrets), len(by_door), len(seen), len(self.markers)),
                 f"captured: {', '.join(seen)}",

@@ -65,13 +65,13 @@ def main(scene: str, folder: Path) -> None:
     os._exit(0)
 
 
-def _log_to(path: Path) -> None:
+def _log_to(path: Path, others: tuple[str, ...] = ("urllib3",)) -> None:
     """What spantap and OpenTelemetry log, everything; what servers and apps log is their own."""
     writing = logging.FileHandler(path)
     writing.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
     logging.getLogger().addHandler(writing)
     logging.getLogger().setLevel(logging.DEBUG)
-    for name in (*_SERVERS, "urllib3"):
+    for name in (*_SERVERS, *others):
         logging.getLogger(name).propagate = False
         logging.getLogger(name).addHandler(logging.NullHandler())
 

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from leaks import sent
+from leaks.cases_of_calls import CALLS
 from leaks.doors import ASGI, CASE, DOORS
 from leaks.expected import LEAKING, WITHHELD, figures
 from leaks.planting import CASES, Plant
 from leaks.scenes import ENDPOINT, HEADERS, RESOURCE, SCENES, Played, play
+from leaks.sending import DOORS as SENDERS
+from leaks.sending import cases
+from leaks.sent import SENT
 
 # Some servers hand these to no app: it is a websocket, or breaks off.
 NOT_FOR_ALL = {"websocket", "broken-off"}
@@ -60,3 +65,31 @@ def test_the_page_has_the_figures() -> None:
 
     assert shapes == 13
     assert figures(planted, len(LEAKING), shapes - len(WITHHELD), shapes) in re.sub(r"\s+", " ", page)
+
+
+def test_the_page_has_the_figures_of_what_is_sent() -> None:
+    """And how much is planted in requests that apps send."""
+    plant = sent.planted("requests", "sent")
+    planted = len({*plant.secrets, RESOURCE, ENDPOINT, HEADERS})
+    page = (Path(__file__).parents[2] / "docs/privacy.md").read_text()
+
+    shapes = len(plant.markers)
+    assert figures(planted, 0, shapes, shapes) in re.sub(r"\s+", " ", page)
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("scene", SENT)
+def test_nothing_that_is_sent_leaves_and_the_rest_is_seen(scene: str, tmp_path: Path) -> None:
+    """The same for requests that each client sends, and what comes back, or does not."""
+    played = sent.play(scene, tmp_path)
+
+    assert {place: found for place, found in played.found.items() if found} == {}
+    stored = Counter(each.request.headers.first(CASE) for each in played.exchanges)
+    # A client that refuses a header may do so before the case is named in another one.
+    assert {name for name in cases() if stored[name] != len(SENDERS)} == set()
+    assert {name for name in CALLS if stored[name] < len(SENDERS)} <= {"call-bad-request-header"}
+    for door in SENDERS:
+        for shape, marker in played.plants[door].markers.items():
+            for name, content in played.places.items():
+                if name not in (*SILENT, "screens", "tail"):
+                    assert marker.encode() in content, (shape, door, name)

@@ -82,6 +82,12 @@ class OTLPReceiver:
         """Every body received so far, of any signal, without gzip."""
         return [delivery.body for delivery in self.deliveries]
 
+    def take(self) -> list[bytes]:
+        """The bodies received since the last call, without gzip; they are forgotten here."""
+        with self._arrived:
+            taken, self._deliveries = self._deliveries, []
+        return [delivery.body for delivery in taken]
+
     def spans(self) -> list[Span]:
         """Every span received so far, as often as it was sent."""
         return [

@@ -37,8 +37,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "store",
         nargs="?",
         metavar="STORE",
-        help="SQLite file or JSON lines; it need not exist yet (default: the one the settings name, "
-        "else spantap.db)",
+        help="SQLite file or JSON lines, also those a collector writes to a file; it need not exist yet "
+        "(default: the one the settings name, else spantap.db)",
     )
     parser.add_argument(
         "-n", "--lines", metavar="N", default="10", help="the last N first, or all (default: %(default)s)"

@@ -1,4 +1,4 @@
-"""Reading a file of JSON lines as it grows."""
+"""Reading a file of JSON lines as it grows: a store's, or what a collector writes (OTLP JSON)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from io import FileIO
 from pathlib import Path
 from typing import Final
 
-from spantap.codec.jsonl import from_line
+from spantap.codec import jsonl, otlp_json
 from spantap.export.search import Filter
 from spantap.model import Exchange
 
 _BLOCK: Final = 1 << 20  # bytes read at a time
+_OTLP: Final = (b'{"resourceSpans"', b'{"resourceMetrics"', b'{"resourceLogs"')
 
 
 class JSONLReader:
@@ -37,6 +38,7 @@ class JSONLReader:
         self._file: FileIO | None = None
         self._last = last
         self._offset = 0
+        self._passed = 0  # exchanges of the first line that are not among the last ones
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -49,15 +51,14 @@ class JSONLReader:
         if self._last is not None:
             self._offset, self._last = self._start_of_last(self._last), None
         if self._size() < self._offset:
-            self._offset = 0  # emptied, and written anew
+            self._offset = self._passed = 0  # emptied, and written anew
         begun = b""
         while block := self._read(self._offset + len(begun)):
             *lines, begun = (begun + block).split(b"\n")
             for line in lines:
                 self._offset += len(line) + 1
-                exchange = self._decoded(line)
-                if exchange is not None:
-                    yield exchange
+                exchanges, self._passed = self._decoded(line)[self._passed :], 0
+                yield from exchanges
 
     def left(self) -> Iterator[Exchange]:
         """What was written before the file was moved away."""
@@ -82,9 +83,10 @@ class JSONLReader:
                 end -= len(line)
                 if not complete:  # what follows the last newline is new when it is whole
                     complete, start = True, end
-                elif self._decoded(line) is not None:
-                    start, count = end, count - 1
+                elif found := len(self._decoded(line)):
+                    start, count = end, count - found
                 if count <= 0:
+                    self._passed = -count
                     return start
                 end -= 1
         return start
@@ -102,13 +104,13 @@ class JSONLReader:
         file.seek(position)
         return file.read(size)
 
-    def _decoded(self, line: bytes) -> Exchange | None:
-        """The exchange of a line; None when there is none, or none that is wanted."""
+    def _decoded(self, line: bytes) -> list[Exchange]:
+        """The wanted exchanges of a line: one at most of a store's, any number of a collector's."""
         if not line.strip():
-            return None
+            return []
         try:
-            exchange = from_line(line)
+            found = otlp_json.from_line(line) if line.startswith(_OTLP) else [jsonl.from_line(line)]
         except ValueError:
             self.unreadable = True
-            return None
-        return exchange if self._wanted.wants(exchange) else None
+            return []
+        return [each for each in found if self._wanted.wants(each)]

@@ -173,6 +173,8 @@ class ClientTap:
                 if not again:
                     return self._joined_unsampled(current, attributes)
                 suppressed = False
+            elif suppressed and under_contrib and SPAN in context and not parent.is_valid:
+                suppressed = False  # what they began is no span: there was no provider yet, ours comes now
         if suppressed:
             return None
         valid = parent if parent.is_valid else None

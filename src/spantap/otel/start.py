@@ -127,18 +127,21 @@ def start_attributes_of_call(seen: Observation, pipeline: Pipeline) -> dict[str,
         seen: the request.
         pipeline: cleans what may hold secrets.
     """
-    path, address, original = seen.path, seen.server_address, seen.method
-    if pipeline.suspects(f"{path}\n{address}\n{original}"):
+    path, user_agent, address = seen.path, seen.user_agent, seen.server_address
+    original: str | None = seen.method
+    if pipeline.suspects(f"{path}\n{user_agent}\n{address}\n{original}"):
         path = pipeline.clean_path(path)
-        address = None if address is None else pipeline.clean_name(address, Tally())
-        original = pipeline.clean_name(original, Tally())
+        user_agent, address, original = (
+            None if text is None else pipeline.clean_name(text, Tally())
+            for text in (user_agent, address, original)
+        )
     query = pipeline.clean_query(seen.query)
     method = seen.method if seen.method in KNOWN_METHODS else sanitize_method(seen.method)
     attributes: dict[str, Any] = {
         HTTP_REQUEST_METHOD: method,
         URL_FULL: full_url(seen.scheme, address, seen.server_port, path, query),
     }
-    if method != seen.method:
+    if method != seen.method and original is not None:
         attributes[HTTP_REQUEST_METHOD_ORIGINAL] = original
     if address is not None:
         attributes[SERVER_ADDRESS] = address
@@ -146,7 +149,7 @@ def start_attributes_of_call(seen: Observation, pipeline: Pipeline) -> dict[str,
         attributes[SERVER_PORT] = seen.server_port
     if seen.resends:
         attributes[HTTP_REQUEST_RESEND_COUNT] = seen.resends
-    attributes.update(user_agent_attributes(pipeline.clean_user_agent(seen.user_agent)))
+    attributes.update(user_agent_attributes(pipeline.clean_user_agent(user_agent)))
     return attributes
 
 

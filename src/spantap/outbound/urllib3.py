@@ -101,7 +101,7 @@ def _opened(pool: Any, method: str, url: str, kwargs: dict[str, Any]) -> Any:
     if _tap is None or client not in _clients:
         return None
     resends = 0 if called is None else called.next()
-    target = urlsplit(url) if "://" in url else None  # in full when it goes by a proxy
+    target = urlsplit(url) if "://" in url and url[0] != "/" else None  # in full when it goes by a proxy
     scheme = target.scheme if target else pool.scheme
     host = (target.hostname if target else pool.host) or ""
     port = (target.port if target else pool.port) or _PORTS.get(scheme)

@@ -154,7 +154,7 @@ def public_state(thing: Any, skipped: frozenset[str]) -> str:
             lines.append(f"  {name} raises {described(error)}")
         else:
             lines.append(f"  {name}" + (f"={plain(value)}" if not callable(value) else "()"))
-    return steady("\n".join(lines))
+    return "\n".join(lines)
 
 
 def plain(value: Any) -> str:

@@ -66,13 +66,16 @@ class Complaints(logging.Handler):
         return texts
 
 
-def contrib(door: str) -> None:
-    """OpenTelemetry's own instrumentation of a client, with a provider of the app's."""
+def provide() -> None:
+    """A tracer provider of the app's."""
     from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
 
-    if not isinstance(trace.get_tracer_provider(), TracerProvider):
-        trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+    trace.set_tracer_provider(TracerProvider(shutdown_on_exit=False))
+
+
+def contrib(door: str) -> None:
+    """OpenTelemetry's own instrumentation of a client."""
     module, name = _CONTRIB[door]
     getattr(importlib.import_module(f"opentelemetry.instrumentation.{module}"), name)().instrument()
 
@@ -106,6 +109,7 @@ def unsampled(door: str) -> Callable[[], list[Any]]:
 def prepared(door: str, mode: str) -> Callable[[], list[Any]]:
     """Set a mode up; what gives the exchanges so far."""
     if mode.startswith("contrib"):
+        provide()
         contrib(door)
     if mode == "unsampled":
         return unsampled(door)
