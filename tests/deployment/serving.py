@@ -61,7 +61,7 @@ def post_again(port: int, number: int) -> Answer:
     """The same where workers come and go: one that goes may reset a connection it has not looked at."""
     try:
         return post(port, number)
-    except ConnectionResetError:
+    except (ConnectionResetError, BrokenPipeError):
         return post(port, number)
 
 
