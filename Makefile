@@ -32,7 +32,7 @@ demo: $(VENV)/.demo ## capture a small shop's traffic and show it
 	$(BIN)/spantap demo
 
 test: $(VENV)/.dev ## run the tests; those that need a database only if they are told of one (make services)
-	$(BIN)/pytest --numprocesses $(PROCESSES) -m 'not matrix' $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(PROCESSES) -m 'not matrix and not conformance' $(PYTEST_ARGS)
 
 matrices: $(VENV)/.dev ## the large tests: scenes, frameworks, deployments from the wheel, leaks, outages
 	$(BIN)/pytest --numprocesses $(PROCESSES) -m matrix $(PYTEST_ARGS)
@@ -64,7 +64,7 @@ bench: $(VENV)/.dev ## what redaction costs, and a captured request, beside bare
 leaks: $(VENV)/.dev ## the leak matrix: planted secrets by door and by destination
 	PYTHONPATH=tests $(BIN)/python -m leaks
 
-conformance: foreign collector ## every scene on every server, in every framework, and through collectors
+conformance: foreign collector ## every scene on every server, in every framework, every deployment, collectors
 	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts tests/deployment $(PYTEST_ARGS)
 	SPANTAP_TEST_TRACES=200 $(BIN)/pytest --numprocesses $(PROCESSES) tests/collector $(PYTEST_ARGS)
 	$(BIN)/python -m spantap.testing --heavy
