@@ -187,6 +187,7 @@ def secure(tmp_path: Path) -> Any:
     config.certfile, config.keyfile = str(public), str(private)
     config.accesslog = config.errorlog = None
     sockets = config.create_sockets()
+    sockets.secure_sockets[0].listen()  # who connects before it serves waits
     config.create_sockets = lambda: sockets  # type: ignore[method-assign]
     loop = asyncio.new_event_loop()
     over = asyncio.Event()

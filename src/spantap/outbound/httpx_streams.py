@@ -6,7 +6,7 @@ of being ended, too. None of ours is a generator: one more of them would have to
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 from spantap.capture.recorder import BodyRecorder
@@ -184,9 +184,14 @@ class _AsyncChunks:
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
 
-    async def __anext__(self) -> Any:
+    def __anext__(self) -> _AsyncChunks:
+        return self
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """The next chunk. No coroutine: a loop in debug mode keeps track of each, and there are many."""
         try:
-            chunk = await self._chunks.__anext__()
+            step = self._chunks.__anext__()
+            chunk = yield from step.__await__() if hasattr(step, "__await__") else step
         except StopAsyncIteration:
             self._notes.end()
             raise
