@@ -59,6 +59,7 @@ docs: $(VENV)/.dev ## write docs/settings.md anew from the table of settings
 bench: $(VENV)/.dev ## what redaction costs, and a captured request, beside bare and stock OpenTelemetry
 	$(BIN)/python benchmarks/redaction.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/outbound.py
 
 leaks: $(VENV)/.dev ## the leak matrix: planted secrets by door and by destination
 	PYTHONPATH=tests $(BIN)/python -m leaks
@@ -75,12 +76,12 @@ $(FOREIGN)/.ready: tests/foreign/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(FOREIGN)/venv
 	$(FOREIGN)/venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(FOREIGN)/venv/bin/pip install --quiet --editable . -r tests/foreign/requirements.txt
-	$(FOREIGN)/venv/bin/pip freeze | grep -iE '^(starlette|flask|requests)==' > $(FOREIGN)/sources.txt
+	$(FOREIGN)/venv/bin/pip freeze | grep -iE '^(starlette|flask|requests|httpx)==' > $(FOREIGN)/sources.txt
 	$(FOREIGN)/venv/bin/pip download --quiet --no-deps --no-binary :all: --dest $(FOREIGN) -r $(FOREIGN)/sources.txt
 	for archive in $(FOREIGN)/*.tar.gz; do tar -xzf $$archive -C $(FOREIGN) || exit 1; done
 	@touch $@
 
-foreign: $(VENV)/.dev $(FOREIGN)/.ready ## the tests of Starlette, Flask and requests, and httpbin, with capture and without
+foreign: $(VENV)/.dev $(FOREIGN)/.ready ## tests of Starlette, Flask, requests and httpx, and httpbin, with capture and without
 	SPANTAP_FOREIGN=$(FOREIGN) $(BIN)/pytest -rP tests/foreign $(PYTEST_ARGS)
 
 services: ## PostgreSQL, MariaDB and Redis for the tests, until Ctrl-C; prints what to tell them

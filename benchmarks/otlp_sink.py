@@ -1,4 +1,7 @@
-"""An OTLP/HTTP receiver that counts SERVER spans: prints its port, then, told to stop, the count."""
+"""An OTLP/HTTP receiver that counts SERVER spans, or those of the kind it is given.
+
+Prints its port, then, told to stop, the count.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+KIND = Span.SpanKind.Value(f"SPAN_KIND_{sys.argv[1] if len(sys.argv) > 1 else 'SERVER'}")
 bodies: list[bytes] = []
 
 
@@ -34,7 +38,7 @@ print(server.server_address[1], flush=True)
 sys.stdin.readline()
 print(
     sum(
-        span.kind == Span.SPAN_KIND_SERVER
+        span.kind == KIND
         for body in bodies
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans
         for scope in resource.scope_spans

@@ -174,7 +174,7 @@ def main(scene: str, folder: Path) -> None:
         destinations=[memory],
         queue_max_bytes=64 << 20,
     )
-    for client in CLIENTS if scene == "sent-contrib" else ():
+    for client in {ADAPTERS[door].door for door in DOORS} if scene == "sent-contrib" else ():
         contrib(client)
     spantap.instrument_clients()
     server = Answering()

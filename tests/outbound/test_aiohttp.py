@@ -149,6 +149,21 @@ def test_bodies(sent: Sent, far: AsyncServer, tmp_path: Path, kind: str) -> None
     assert exchange.request.body.truncated is (kind == "large")
 
 
+def test_a_body_that_is_answered_before_its_end_is_found(sent: Sent, far: AsyncServer) -> None:
+    """All bytes that were announced are the whole body, also while a generator goes on."""
+    sent.start("aiohttp")
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"four"
+        await asyncio.Event().wait()
+
+    answer = ask("POST", f"{far.url}/echo", data=body(), headers={**PLAIN, "Content-Length": "4"})
+
+    assert json.loads(answer)["got"] == 4
+    assert sent.exchange.request.body.content == "four"
+    assert sent.exchange.request.body.truncated is False
+
+
 def test_redirects(sent: Sent, far: AsyncServer) -> None:
     """Each hop is an exchange of its own, with its number, beneath what the app was doing."""
     sent.start("aiohttp", theirs=True)
@@ -235,6 +250,36 @@ def test_failures(sent: Sent, far: AsyncServer, how: str) -> None:
     assert exchange.error.type.rpartition(".")[2] == type(error).__name__
     assert (exchange.response.status == 200) is ("in the body" in how)
     assert exchange.incomplete is None or "in the body" in how
+
+
+def test_no_connection_in_time(sent: Sent, far: AsyncServer) -> None:
+    """What the app is told is what the record says, also where the connector has said something else."""
+    sent.start("aiohttp")
+
+    async def asking() -> BaseException:
+        connector = aiohttp.TCPConnector(limit=1)
+        async with ClientSession(connector=connector) as session, session.get(f"{far.url}/gated"):
+            with pytest.raises(asyncio.TimeoutError) as raised:
+                await session.get(f"{far.url}/echo", timeout=ClientTimeout(connect=0.1))
+            return raised.value
+
+    told = asyncio.run(asking())
+
+    error = sent.exchanges[-1].error
+    assert error is not None
+    assert error.type == f"{type(told).__module__}.{type(told).__qualname__}"
+    assert error.message == str(told)
+
+
+def test_headers_that_are_none(sent: Sent, far: AsyncServer) -> None:
+    """What aiohttp itself refuses to send is refused with its own words."""
+    sent.start("aiohttp")
+
+    with pytest.raises(TypeError, match="Cannot serialize non-str key 5"):
+        ask("GET", f"{far.url}/echo", headers={"x-count": 5})
+
+    assert sent.exchange.error is not None
+    assert sent.exchange.error.type == "TypeError"
 
 
 def test_a_connection_that_breaks(sent: Sent, far: AsyncServer) -> None:

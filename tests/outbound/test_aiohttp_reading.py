@@ -275,6 +275,30 @@ def test_a_body_that_comes_after_a_read_was_cancelled(sent: Sent, far: AsyncServ
     assert sent.exchange.incomplete is None
 
 
+@pytest.mark.parametrize("way", ["content.read(n)", "readany", "iter_chunks", "read"])
+def test_an_end_that_comes_while_the_last_bytes_are_taken(sent: Sent, way: str) -> None:
+    """Taking bytes may make the parser go on, to the end even: none is lost."""
+    sent.start("aiohttp")
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: text/plain\r\n\r\n"
+    answer += b"%x\r\n%b\r\n0\r\n\r\n" % (len(LINES), LINES)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async def ask() -> Any:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with server, ClientSession() as session, session.get(url, read_bufsize=64) as response:
+            return await WHOLE[way](response)
+
+    assert asyncio.run(ask()) == LINES
+    assert sent.exchange.response.body.content == LINES.decode()
+    assert sent.exchange.incomplete is None
+
+
 def test_what_the_app_may_hang_on_a_stream(sent: Sent, far: AsyncServer) -> None:
     """`on_eof` and `wait_eof` come when they would, and the stream holds back as it does."""
     sent.start("aiohttp")

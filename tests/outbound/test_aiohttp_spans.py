@@ -256,7 +256,7 @@ def test_our_own_failure(sent: Sent, far: AsyncServer, monkeypatch: pytest.Monke
     def broken(*args: Any, **kwargs: Any) -> Any:
         raise AssertionError("ours")
 
-    for name in ("_observe", "_begun", "tee_writer"):
+    for name in ("_observe", "_begun", "tee_writer", "_headers", "tee_reader"):
         with monkeypatch.context() as patched:
             patched.setattr(door, name, broken)
             assert post(f"{far.url}/echo", data=b"x")["got"] == 1

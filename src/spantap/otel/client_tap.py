@@ -154,10 +154,10 @@ class ClientTap:
     def _opened(
         self, method: str, observe: Observe, place: Any, again: bool, under_contrib: bool, begun: bool
     ) -> ClientSession | HookedClientSession | Passage | None:
-        if not is_instrumentation_enabled():
+        context = current_context()
+        if context and not is_instrumentation_enabled():  # in an empty one nothing is suppressed
             return None
         attributes = StartAttributes(observe, place, time.time_ns(), self.pipeline)
-        context = current_context()
         current = trace.get_current_span(context)
         parent = current.get_span_context()
         if current.is_recording():
@@ -167,7 +167,7 @@ class ClientTap:
             ours = isinstance(self.processor.sessions.get(parent.span_id), Sending)
             suppressed = not ours and not is_http_instrumentation_enabled()
         else:
-            suppressed = not is_http_instrumentation_enabled()
+            suppressed = bool(context) and not is_http_instrumentation_enabled()
             beneath = begun or (suppressed and under_contrib)
             if beneath and parent.is_valid and not parent.is_remote:
                 if not again:

@@ -86,7 +86,9 @@ class _Call:
     __slots__ = ("count", "decompresses", "hop")
 
     def __init__(self, session: ClientSession, decompresses: bool | None) -> None:
-        self.decompresses = session.auto_decompress if decompresses is None else decompresses
+        self.decompresses = (
+            getattr(session, "auto_decompress", True) if decompresses is None else decompresses
+        )
         self.count = 0
         self.hop: _Hop | None = None
 
@@ -160,7 +162,7 @@ def _write_bytes(original: Any, req: Any, writer: Any, *args: Any, **kwargs: Any
     if hop is not None and isinstance(hop.passage, Sending):
         try:
             hop.passage.request.uncoded = bool(req.compress)  # packed after we have seen it
-            tee_writer(writer, hop.passage.request)
+            tee_writer(writer, hop.passage.request, req.headers.get("Content-Length"))
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("noting a request body", error)
     return original(req, writer, *args, **kwargs)
@@ -193,8 +195,11 @@ async def _sending(hop: _Hop, req: Any, sending: Awaitable[Any]) -> Any:
         setattr(response, _HOP, hop)
         return response
     finally:
-        del req._spantap
-        hop.passage.seen.request_headers = _headers(req)
+        vars(req).pop(_HOP, None)
+        try:
+            hop.passage.seen.request_headers = _headers(req)
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("noting request headers", error)
 
 
 async def _starting(hop: _Hop, response: Any, starting: Awaitable[Any]) -> Any:
@@ -263,22 +268,25 @@ def _begun_for(req: Any) -> bool:
 def _begun(hop: _Hop, response: Any) -> None:
     """The headers are read: tee what follows."""
     session: Sending = hop.passage
-    if hop.call.hop is hop:
-        hop.call.hop = None
     reader = response.content
     ended = reader is aiohttp.EMPTY_PAYLOAD or reader.at_eof() or response.status == _SWITCHING_PROTOCOLS
     session.seen.http_version = _VERSIONS.get(tuple(response.version))
     session.head(response.status, _headers(response), ended=ended)
-    if ended:
-        return
-    coding = response.headers.get("Content-Encoding", "").lower()
-    session.response.uncoded = hop.call.decompresses and coding in _CODINGS
-    tee_reader(response, session)
+    if not ended:
+        coding = response.headers.get("Content-Encoding", "").lower()
+        session.response.uncoded = hop.call.decompresses and coding in _CODINGS
+        tee_reader(reader, session)
+    if hop.call.hop is hop:
+        hop.call.hop = None
 
 
 def _headers(message: Any) -> list[tuple[str, str]]:
-    """Its headers as they are written; in multidicts names are of a class of their own."""
-    return [(_PLAIN(name), _PLAIN(value)) for name, value in message.headers.items()]
+    """Its headers; in multidicts names are of a class of their own, which not all that writes them takes.
+
+    What is no text aiohttp refuses, once it comes to write it.
+    """
+    pairs = message.headers.items()
+    return [(_PLAIN(name), _PLAIN(value) if isinstance(value, str) else str(value)) for name, value in pairs]
 
 
 _PATCHES: Final = (

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-import weakref
 from typing import Any, Final
 
 from aiohttp import ClientConnectionError
@@ -21,16 +20,19 @@ from spantap.otel.client_session import Sending
 from spantap.outbound.http_client import failed
 
 _RECORDER: Final = "_spantap"
+_LENGTH: Final = "_spantap_length"
 
 
-def tee_writer(writer: Any, recorder: BodyRecorder) -> None:
+def tee_writer(writer: Any, recorder: BodyRecorder, length: str | None) -> None:
     """Note what is written from now on.
 
     Args:
         writer: an `aiohttp.http_writer.StreamWriter`.
         recorder: of the request.
+        length: its Content-Length.
     """
     vars(writer)[_RECORDER] = recorder
+    vars(writer)[_LENGTH] = int(length) if length is not None and length.isdecimal() else None
     base: Any = type(writer)
     writer.__class__ = _teed_writer(base)
     recorder.whole = False
@@ -54,19 +56,21 @@ def _teed_writer(base: Any) -> Any:
 def _note_written(writer: Any, chunk: Any) -> None:
     try:
         if chunk:
-            vars(writer)[_RECORDER].chunk(chunk)
+            recorder = vars(writer)[_RECORDER]
+            recorder.chunk(chunk)
+            # Who is answered now need not wait for the client to find out that there is no more.
+            recorder.whole = recorder.size == vars(writer)[_LENGTH]
     except Exception as error:  # noqa: BLE001 - our bug must not reach the app
         report("noting a request body", error)
 
 
 class _Tee:
-    """The exchange a reader belongs to; it keeps neither reader nor response alive."""
+    """The exchange a reader belongs to; it does not know the reader, which must be free to go."""
 
-    __slots__ = ("loop", "response", "session")
+    __slots__ = ("loop", "session")
 
-    def __init__(self, session: Sending, response: Any) -> None:
+    def __init__(self, session: Sending) -> None:
         self.session = session
-        self.response = weakref.ref(response)
         self.loop = asyncio.get_running_loop()
 
     def dropped(self) -> None:
@@ -81,17 +85,16 @@ class _Tee:
 _TEES: Final[dict[int, _Tee]] = {}
 
 
-def tee_reader(response: Any, session: Sending) -> None:
+def tee_reader(reader: Any, session: Sending) -> None:
     """Note what the app takes from now on, and finish the exchange at its end.
 
     Args:
-        response: an `aiohttp.ClientResponse` that has begun.
+        reader: an `aiohttp.StreamReader`.
         session: of the exchange.
     """
-    reader = response.content
     base: Any = type(reader)
     teed = _teed_reader(base)
-    _TEES[id(reader)] = _Tee(session, response)
+    _TEES[id(reader)] = _Tee(session)
     reader.__class__ = teed
 
 
@@ -160,10 +163,10 @@ def _note_broken(reader: Any, base: Any, exc: BaseException) -> None:
         tee = _let_go(reader, base)
         if tee is None or tee.session.done:
             return
-        if type(exc) is not ClientConnectionError and tee.response() is not None:
+        if type(exc) is not ClientConnectionError:
             failed(tee.session, exc)
             return
-        # Closed, released or dropped: because of what is on its way through the app?
+        # Closed or released: because of what is on its way through the app?
         passing = sys.exc_info()[1]
         if isinstance(passing, (asyncio.CancelledError, asyncio.TimeoutError)):
             failed(tee.session, passing)

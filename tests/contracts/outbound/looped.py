@@ -18,6 +18,7 @@ class Loop:
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
+        self.loop.slow_callback_duration = 60.0  # a machine may be busy
 
     def wait(self, awaitable: Any) -> Any:
         """What an awaitable gives."""

@@ -110,6 +110,7 @@ class Unread(Scene):
             wire.begin_chunks()
             wire.chunk(b"x" * 1000)
             wire.until_gone()
+            wire.stage.gate("gone").set()
         else:
             wire.answer(b"y" * 3000)
 
@@ -123,7 +124,11 @@ class Unread(Scene):
                 if how != "dropped":
                     play.trying("close", reply.close)
                     play.stage.note(reply.state())
-                    if rest != "never":
+                    if rest == "never":
+                        play.client.turn()
+                        play.stage.wait("gone")  # at once, not when somebody collects it
+                        play.stage.gate("gone").clear()
+                    else:
                         play.trying("read what is closed", reply.read)
                 del reply
                 gc.collect()
