@@ -141,11 +141,11 @@ def cells() -> list[Cell]:
 
 
 def interrupted() -> list[Cell]:
-    """One for each set-up that ends well by SIGINT: gunicorn and uWSGI end their workers at once by it."""
+    """One for each set-up that ends well by it: gunicorn and uWSGI end workers at once, granian may hang."""
     return _one_of_each(
         name
         for name, setup in SETUPS.items()
-        if not name.startswith(("gunicorn", "uWSGI")) and not setup.adapter and not setup.ends_late
+        if not name.startswith(("gunicorn", "uWSGI", "granian")) and not setup.adapter and not setup.ends_late
     )
 
 

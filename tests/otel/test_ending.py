@@ -11,6 +11,7 @@ import pytest
 from spantap.export.sqlite import SQLiteSink
 
 TESTS = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
 SCRIPT = """
 import sys, threading
 
@@ -83,4 +84,34 @@ def test_what_a_child_has_answered_is_kept(method: str, tmp_path: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
+    assert [each.request.path for each in SQLiteSink(store).read()] == ["/unclosed"]
+
+
+UNCLOSED = """
+from wsgiref.util import setup_testing_defaults
+import spantap
+
+def answering(environ, start_response):
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return iter([b"{}"])
+
+environ = {"PATH_INFO": "/unclosed"}
+setup_testing_defaults(environ)
+held = spantap.instrument_app(answering)(environ, lambda status, headers: None)
+assert next(held) == b"{}"
+"""
+
+
+def test_what_was_answered_is_kept_when_the_provider_ends_first(tmp_path: Path) -> None:
+    """Without code the SDK stops us before we hear of the end: what has just been answered is kept."""
+    store = tmp_path / "spantap.db"
+
+    done = subprocess.run(
+        [BIN / "spantap", "run", "--store", store, "--", sys.executable, "-c", UNCLOSED],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
     assert [each.request.path for each in SQLiteSink(store).read()] == ["/unclosed"]

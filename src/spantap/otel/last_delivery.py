@@ -14,11 +14,31 @@ _EXIT_SECONDS: Final = 5.0
 _OPEN_SECONDS: Final = 0.25
 
 
+def end_open(tap: Tap) -> None:
+    """Let requests that are just ending end; what has begun to be answered is emitted as far as it came.
+
+    The first records of a process take a while: it may have answered several, and none has come so far.
+    """
+    tap.wait_for_open(_OPEN_SECONDS)
+    tap.processor.settle_open()
+
+
+def finish(tap: Tap, timeout: float) -> bool:
+    """The provider stops us, perhaps before anybody else hears of the end: nothing may be open or unfinished.
+
+    Args:
+        tap: whose processor is stopped.
+        timeout: seconds for what is being finished.
+
+    Returns:
+        Whether that was done in time.
+    """
+    end_open(tap)
+    return tap.finished(timeout)
+
+
 def deliver(tap: Tap) -> bool:
     """Send everything, 5 seconds at most, less if that failed just now.
-
-    What has begun to be answered is emitted as far as it came: granian, for one, closes no response before
-    it has time for that.
 
     Args:
         tap: of the process that ends.
@@ -26,8 +46,7 @@ def deliver(tap: Tap) -> bool:
     Returns:
         Whether everything was sent in time.
     """
-    tap.wait_for_open(_OPEN_SECONDS)
-    tap.processor.settle_open()
+    end_open(tap)
     return tap.flush(1.0 if tap.gave_up_lately else _EXIT_SECONDS)
 
 

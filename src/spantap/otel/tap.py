@@ -32,7 +32,7 @@ from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
 from spantap.otel.inherited import IDENTIFYING, OVERRULING, allowed
 from spantap.otel.instruments import Instruments
-from spantap.otel.last_delivery import deliver_at_child_end
+from spantap.otel.last_delivery import deliver_at_child_end, finish
 from spantap.otel.passage import SPAN, Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.session import Session
@@ -144,7 +144,7 @@ class Tap:
         self._bind_lock = threading.RLock()
         self._gave_up = 0.0
         self.freezes = False  # known with the provider
-        processor.finish = self._finished
+        processor.finish = lambda timeout: finish(self, timeout)
         if allowed(self.live_policy) and not options.hooks.any_of(OVERRULING):
             processor.identity = pipeline.clean_identity
         _taps.add(self)
@@ -347,7 +347,7 @@ class Tap:
     def flush(self, timeout: float) -> bool:
         """Finish and send everything up to now; False when the timeout (seconds) came first."""
         deadline = time.monotonic() + timeout
-        finished = self._finished(timeout)
+        finished = self.finished(timeout)
         done = self.processor.flush(max(0.0, deadline - time.monotonic())) and finished
         self._gave_up = 0.0 if done else time.monotonic()
         return done
@@ -360,7 +360,7 @@ class Tap:
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("flushing at the end of a request", error)
 
-    def _finished(self, timeout: float) -> bool:
+    def finished(self, timeout: float) -> bool:
         """Wait for what is being finished: large bodies, hooks that are awaited."""
         deadline = time.monotonic() + timeout
         drained = self.finisher.drain(timeout)
@@ -374,7 +374,7 @@ class Tap:
     def shutdown(self, timeout: float) -> bool:
         """Finish and send everything, then stop; False when something was lost to the timeout."""
         deadline = time.monotonic() + timeout
-        finished = self._finished(timeout)
+        finished = self.finished(timeout)
         return self.processor.stop(max(0.0, deadline - time.monotonic())) and finished
 
     def reset_after_fork(self) -> None:
