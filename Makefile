@@ -32,7 +32,7 @@ demo: $(VENV)/.demo ## capture a small shop's traffic and show it
 	$(BIN)/spantap demo
 
 test: $(VENV)/.dev ## run the tests; those that need a database only if they are told of one (make services)
-	$(BIN)/pytest --numprocesses $(PROCESSES) -m 'not matrix' $(PYTEST_ARGS)
+	$(BIN)/pytest --numprocesses $(PROCESSES) -m 'not matrix and not conformance' $(PYTEST_ARGS)
 
 matrices: $(VENV)/.dev ## the large tests: scenes, frameworks, deployments from the wheel, leaks, outages
 	$(BIN)/pytest --numprocesses $(PROCESSES) -m matrix $(PYTEST_ARGS)
@@ -64,7 +64,7 @@ bench: $(VENV)/.dev ## what redaction costs, and a captured request, beside bare
 leaks: $(VENV)/.dev ## the leak matrix: planted secrets by door and by destination
 	PYTHONPATH=tests $(BIN)/python -m leaks
 
-conformance: foreign collector ## every scene on every server, in every framework, and through collectors
+conformance: foreign collector ## every scene on every server, in every framework, every deployment, collectors
 	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts tests/deployment $(PYTEST_ARGS)
 	SPANTAP_TEST_TRACES=200 $(BIN)/pytest --numprocesses $(PROCESSES) tests/collector $(PYTEST_ARGS)
 	$(BIN)/python -m spantap.testing --heavy
@@ -76,12 +76,12 @@ $(FOREIGN)/.ready: tests/foreign/requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(FOREIGN)/venv
 	$(FOREIGN)/venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(FOREIGN)/venv/bin/pip install --quiet --editable . -r tests/foreign/requirements.txt
-	$(FOREIGN)/venv/bin/pip freeze | grep -iE '^(starlette|flask|requests)==' > $(FOREIGN)/sources.txt
+	$(FOREIGN)/venv/bin/pip freeze | grep -iE '^(starlette|flask|requests|httpx)==' > $(FOREIGN)/sources.txt
 	$(FOREIGN)/venv/bin/pip download --quiet --no-deps --no-binary :all: --dest $(FOREIGN) -r $(FOREIGN)/sources.txt
 	for archive in $(FOREIGN)/*.tar.gz; do tar -xzf $$archive -C $(FOREIGN) || exit 1; done
 	@touch $@
 
-foreign: $(VENV)/.dev $(FOREIGN)/.ready ## the tests of Starlette, Flask and requests, and httpbin, with capture and without
+foreign: $(VENV)/.dev $(FOREIGN)/.ready ## tests of Starlette, Flask, requests and httpx, and httpbin, with capture and without
 	SPANTAP_FOREIGN=$(FOREIGN) $(BIN)/pytest -rP tests/foreign $(PYTEST_ARGS)
 
 services: ## PostgreSQL, MariaDB and Redis for the tests, until Ctrl-C; prints what to tell them

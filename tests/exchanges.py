@@ -42,6 +42,7 @@ def exchanges(draw: st.DrawFn) -> Exchange:
         trace_id=f"{draw(st.integers(1, 2**128 - 1)):032x}",
         span_id=f"{draw(st.integers(1, 2**64 - 1)):016x}",
         parent_span_id=draw(st.one_of(st.none(), st.just("00f067aa0ba902b7"))),
+        answering_span_id=draw(st.sampled_from([None, "b7ad6b7169203331"])),
         direction=draw(st.sampled_from(["inbound", "outbound"])),
         request=Request(
             method=draw(st.one_of(st.sampled_from(["GET", "POST", "PURGE"]), some_text)),

@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from spantap import clients, destinations, ending, instrument, parts, reporting, settings
 from spantap.export.sink import ProcessReport
@@ -16,14 +16,12 @@ from spantap.model import ConfigurationError, Problem
 from spantap.otel import own_metrics
 from spantap.otel.budget import Budget
 from spantap.otel.client_tap import ClientTap
+from spantap.otel.last_delivery import deliver
 from spantap.otel.tap import Tap
 from spantap.polled_rates import PolledSampler
 from spantap.reporting import RatesStats, Stats
 from spantap.settings import Loaded, Settings
 from spantap.version import __version__
-
-_EXIT_SECONDS: Final = 5.0
-_OPEN_SECONDS: Final = 0.25
 
 
 class Handle:
@@ -87,12 +85,9 @@ class Handle:
 
     def deliver(self) -> None:
         """The process is ending: send what is queued, 5 seconds at most, less if that failed just now."""
-        if self.tap.bound:
-            self.tap.wait_for_open(_OPEN_SECONDS)
-            self.tap.processor.settle_open()
-            if not self.tap.flush(1.0 if self.tap.gave_up_lately else _EXIT_SECONDS):
-                for queue in self.tap.processor.queues:
-                    queue.tell_what_waits()
+        if self.tap.bound and not deliver(self.tap):
+            for queue in self.tap.processor.queues:
+                queue.tell_what_waits()
 
     def report(self) -> ProcessReport:
         """What this process says of itself in its store, for `spantap doctor`."""

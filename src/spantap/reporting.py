@@ -99,7 +99,7 @@ def about_process(loaded: Loaded, stats: Stats, tracing: Tracing) -> ProcessRepo
         "command": Path(sys.argv[0]).name if sys.argv else "",
         "service": tracing.service,
         "provider": "spantap's" if tracing.own else "the app's",
-        "instrumented": [*instrument.met(), *clients.met(), *_instrumentors()],
+        "instrumented": [*dict.fromkeys((*instrument.met(), *clients.met(), *_instrumentors()))],
         "settings": [
             {"name": row.name, "value": shown(row), "source": row.source}
             for row in loaded.rows()

@@ -41,6 +41,7 @@ def as_row(each: Exchange) -> Row:
         "session": who.session,
         "device": who.device,
         "client": each.client.address,
+        "answering_span_id": each.answering_span_id or "",
         "resends": each.request.resends,
         "request_size": each.request.body.size,
         "response_size": each.response.body.size,

@@ -102,8 +102,12 @@ class Collector:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us, not for it
             )
-        wait_for(lambda: self._ended() or self._is_well(), lambda: self.log)
-        assert not self._ended(), self.log
+        try:
+            wait_for(lambda: self._ended() or self._is_well(), lambda: self.log)
+            assert not self._ended(), self.log
+        except BaseException:
+            self.kill()  # nobody else will
+            raise
 
     def stop(self) -> None:
         """End it in an orderly way."""

@@ -81,8 +81,11 @@ class TwoTiers:
 
     def __enter__(self) -> TwoTiers:
         self.backend.__enter__()
-        for each in (*self.gateways, self.agent):
-            each.start()
+        with contextlib.ExitStack() as started:  # one that does not start leaves none of the others
+            for each in (*self.gateways, self.agent):
+                each.start()
+                started.callback(each.kill)
+            started.pop_all()
         return self
 
     def __exit__(

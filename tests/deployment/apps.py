@@ -25,6 +25,19 @@ async def echo(number: int, request: Request, response: Response):
     response.set_cookie("basket", os.environ["PLANTED"])
     return await request.json()
 """,
+    "starlette": """
+import os
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+async def echo(request):
+    response = JSONResponse(await request.json())
+    response.set_cookie("basket", os.environ["PLANTED"])
+    return response
+
+app = Starlette(routes=[Route("/echo/{number:int}", echo, methods=["POST"])])
+""",
     "flask": """
 import os
 from flask import Flask, jsonify, request
@@ -152,7 +165,43 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 application = get_asgi_application()
 """,
 }
-ROUTES = {"fastapi": "/echo/{number}", "flask": "/echo/<int:number>", "django": "/echo/<int:number>"}
+ROUTES = {
+    "fastapi": "/echo/{number}",
+    "starlette": "/echo/{number}",
+    "flask": "/echo/<int:number>",
+    "django": "/echo/<int:number>",
+}
+# What somebody who does know of spantap adds to an app; to Django's, in its settings.
+IN_CODE = """
+import spantap
+app = spantap.instrument_app(app)
+"""
+IN_CODE_ASGI = """
+import spantap
+asgi = spantap.instrument_app(asgi)
+"""
+IN_SETTINGS = """
+MIDDLEWARE = ["spantap.DjangoMiddleware"]
+"""
+# AWS Lambda's handlers.
+HANDLERS = {
+    "mangum": """
+import asyncio
+from mangum import Mangum
+asyncio.set_event_loop(asyncio.new_event_loop())
+handler = Mangum({app}, lifespan="off")
+""",
+    "apig-wsgi": """
+from apig_wsgi import make_lambda_handler
+handler = make_lambda_handler({app})
+""",
+    "serverless-wsgi": """
+from serverless_wsgi import handle_request
+
+def handler(event, context):
+    return handle_request({app}, event, context)
+""",
+}
 
 
 def django_project(folder: Path) -> None:

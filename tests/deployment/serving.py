@@ -57,6 +57,14 @@ def post(port: int, number: int) -> Answer:
     return ask(port, "POST", f"/echo/{number}?api_key={SECRETS['query']}", json.dumps(sent(number)))
 
 
+def post_again(port: int, number: int) -> Answer:
+    """The same where workers come and go: one that goes may reset a connection it has not looked at."""
+    try:
+        return post(port, number)
+    except (ConnectionResetError, BrokenPipeError):
+        return post(port, number)
+
+
 def ask(port: int, method: str, target: str, body: str | None = None) -> Answer:
     """One request on a connection of its own."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
@@ -78,23 +86,36 @@ def ask(port: int, method: str, target: str, body: str | None = None) -> Answer:
 def served(
     folder: Path, command: Sequence[str], environ: Mapping[str, str]
 ) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A server in its own process group, up and listening; what it says goes to `folder`/log.
+    """A server that is `running`, up and listening, and where.
 
     Args:
         folder: where it runs.
         command: with ``{port}`` where the port belongs.
-        environ: beside our own environment; its PATH says where the command is.
+        environ: as for `running`.
     """
     port = free_port()
-    variables = {
-        **os.environ,
-        "HOME": str(folder),  # gunicorn keeps a control socket at home: one for each server, please
-        "PLANTED": SECRETS["set-cookie"],
-        **environ,
-    }
-    program, *arguments = [each.format(port=port) for each in command]
+    command = [each.format(port=port) for each in command]
+    with running(folder, command, {"PLANTED": SECRETS["set-cookie"], **environ}) as server:
+        wait_for(lambda: listens(port), lambda: (folder / "log").read_text())
+        yield server, port
+
+
+@contextmanager
+def running(
+    folder: Path, command: Sequence[str], environ: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program in its own process group; what it says goes to `folder`/log.
+
+    Args:
+        folder: where it runs.
+        command: it and its arguments.
+        environ: beside our own environment; its PATH says where the command is.
+    """
+    # gunicorn keeps a control socket at home: one for each server, please.
+    variables = {**os.environ, "HOME": str(folder), **environ}
+    program, *arguments = command
     with (folder / "log").open("ab") as log:
-        server = subprocess.Popen(
+        process = subprocess.Popen(
             [shutil.which(program, path=variables["PATH"]) or program, *arguments],
             cwd=folder,
             env=variables,
@@ -103,12 +124,26 @@ def served(
             start_new_session=True,
         )
     try:
-        wait_for(lambda: listens(port), lambda: (folder / "log").read_text())
-        yield server, port
+        yield process
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGKILL)  # workers too
-        server.wait(20)
+            os.killpg(process.pid, signal.SIGKILL)  # workers too
+        process.wait(20)
+
+
+def stopped(server: subprocess.Popen[bytes], stop: signal.Signals) -> None:
+    """Stop a program that is `running`, and wait for its end.
+
+    Args:
+        server: it.
+        stop: SIGTERM goes to the first process alone, as from a supervisor or a container's runtime; SIGINT
+            to all of them, as from a terminal; so does SIGKILL.
+    """
+    if stop is signal.SIGTERM:
+        server.send_signal(stop)
+    else:
+        os.killpg(server.pid, stop)
+    server.wait(60)
 
 
 def listens(port: int) -> bool:
@@ -141,6 +176,7 @@ def defaults(binaries: Path = BIN) -> dict[str, str]:
     return {
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": "",
+        "PYTHONDONTWRITEBYTECODE": "",  # what is installed is compiled by the first who imports it
         "OTEL_PYTHON_DISTRO": "spantap",
         "OTEL_PYTHON_CONFIGURATOR": "spantap",
         "OTEL_SERVICE_NAME": "zero",
@@ -170,6 +206,8 @@ class Run:
         without: Sequence[str] = (),
         under: Sequence[str] = (INSTRUMENT,),
         delivered_first: bool = False,
+        stored_first: bool = False,
+        stop: signal.Signals = signal.SIGTERM,
     ) -> None:
         """Args:
         folder: where it runs and the store is.
@@ -182,6 +220,8 @@ class Run:
         under: what the server is started with.
         delivered_first: stop only when as many SERVER spans are with the collector. For the batch
             processor of OpenTelemetry: it loses what it has when uvicorn or waitress gets SIGTERM.
+        stored_first: stop only when as many exchanges are in the store.
+        stop: what it is stopped with: see `stopped`.
         """
         self._store = folder / "spantap.db"
         if app:
@@ -194,13 +234,17 @@ class Run:
                 self.answers = [ask(port, number) for number in range(REQUESTS)]
                 if delivered_first:
                     wait_for(lambda: len(server_spans(receiver.spans())) >= REQUESTS, lambda: "no spans")
-                server.terminate()
-                server.wait(30)
+                if stored_first:
+                    wait_for(lambda: len(self._rows()) >= REQUESTS, lambda: (folder / "log").read_text())
+                stopped(server, stop)
             self.delivered = receiver.deliveries
             self.spans = receiver.spans()
             self.server_spans = server_spans(self.spans)
         self.log = (folder / "log").read_text()
-        self.stored: list[Exchange] = SQLiteSink(self._store).read() if self._store.exists() else []
+        self.stored = self._rows()
+
+    def _rows(self) -> list[Exchange]:
+        return SQLiteSink(self._store).read() if self._store.exists() else []
 
     def assert_answered(self) -> None:
         """The client received what it would have received without us."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from deploy.dockerfile import instructions
-from deployment.conftest import ROOT, made_once, pip
+from deployment.environments import ROOT, made_once, pip
 from deployment.serving import UVICORN, Run
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile.autoinstrumentation"

@@ -13,5 +13,5 @@ BIN: Final = PLACE / "venv" / "bin"
 
 needs_downloads = pytest.mark.skipif(
     "SPANTAP_FOREIGN" not in os.environ,
-    reason="needs Starlette's and Flask's test suites and httpbin: `make foreign` gets them",
+    reason="needs other people's test suites, and httpbin: `make foreign` gets them",
 )

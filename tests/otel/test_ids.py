@@ -83,3 +83,39 @@ def test_a_generator_that_is_asked_for_is_used(tmp_path: Path) -> None:
     with_us, without_us = drawn(ZERO_CODE, tmp_path, OTEL_PYTHON_ID_GENERATOR="random")
 
     assert with_us != without_us
+
+
+# As uWSGI does it: Python is not told, so that nothing registered with it is called.
+FORKED_IN_C = """
+import ctypes, os
+from asgi_client import call, responding, scope
+import spantap
+
+app = spantap.instrument_app(responding(b"{}"))
+fork = ctypes.PyDLL(None).fork
+for _ in range(3):
+    child = fork()
+    if not child:
+        call(app, scope())
+        spantap.configure().flush()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system does not fork")
+@pytest.mark.parametrize("command", [[], ZERO_CODE], ids=["in code", "zero code"])
+def test_a_fork_python_does_not_know_of(command: list[str | Path], tmp_path: Path) -> None:
+    """Processes that a server forks in C before their first request have ids of their own."""
+    subprocess.run(
+        [*command, sys.executable, "-c", FORKED_IN_C],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(TESTS), "OTEL_PYTHON_SPANTAP_JSONL_PATH": "out.jsonl"},
+        timeout=60,
+        check=True,
+    )
+
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert len(records) == 3
+    assert len({each["trace_id"] for each in records}) == 3
+    assert len({each["span_id"] for each in records}) == 3

@@ -22,7 +22,7 @@ CLEAN: Final = PAYLOAD.decode().replace("s3cret-of-theirs", "[REDACTED]")
 
 @dataclass
 class Asked:
-    """A request as it came over the wire, and the client's port it came from."""
+    """A request as it came over the wire, fields sent twice joined, and the client's port it came from."""
 
     method: str
     target: str
@@ -93,7 +93,8 @@ class Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def answer(self) -> None:
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        names = {name.lower(): name for name in self.headers}
+        headers = {lower: ", ".join(self.headers.get_all(name, [])) for lower, name in names.items()}
         self.asked = Asked(self.command, self.path, headers, self._body(), self.client_address[1])
         self.odd.asked.append(self.asked)
         name = urlsplit(self.path).path.split("/")[1] or "plain"

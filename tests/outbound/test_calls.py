@@ -78,8 +78,27 @@ def test_it_is_beneath_what_we_answer_and_has_its_user(sent: Sent, far: FarServe
     inbound, outbound = sent.exchanges
     assert (inbound.direction, outbound.direction) == ("inbound", "outbound")
     assert outbound.trace_id == inbound.trace_id
-    assert outbound.parent_span_id == inbound.span_id
+    assert outbound.parent_span_id == outbound.answering_span_id == inbound.span_id
+    assert inbound.answering_span_id is None
     assert outbound.identity.user == inbound.identity.user == "ada"
+
+
+def test_with_spans_in_between(sent: Sent, far: FarServer) -> None:
+    """Where a span of the app's stands between, the record names that, and the request being answered."""
+    handle = sent.start(theirs=True)
+    tracer = trace.get_tracer("shop", tracer_provider=handle.settings.tracer_provider)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        with tracer.start_as_current_span("work") as work:
+            requests.get(far.url)  # noqa: ASYNC210 - the simplest client
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": f"{work.get_span_context().span_id:016x}".encode()})
+
+    messages = call(spantap.instrument_app(app), scope("GET", "/a"))
+
+    inbound, outbound = sent.exchanges
+    assert outbound.parent_span_id == messages[1]["body"].decode()
+    assert outbound.answering_span_id == inbound.span_id
 
 
 def test_a_user_that_is_known_only_at_the_end(sent: Sent, far: FarServer) -> None:

@@ -90,7 +90,7 @@ def test_records_of_two_services_are_linked(sent: Sent, client: str, asking: Any
     assert asked.request.path == "/orders"
     assert sending.request.path == answering.request.path == "/stock/tea"
     assert asked.trace_id == sending.trace_id == answering.trace_id
-    assert sending.parent_span_id == asked.span_id
+    assert sending.parent_span_id == sending.answering_span_id == asked.span_id
     assert answering.parent_span_id == sending.span_id
     assert (asked.identity.user, sending.identity.user, answering.identity.user) == ("ada", "ada", None)
     assert (asked.identity.company, sending.identity.company) == ("acme", "acme")

@@ -6,7 +6,6 @@ import gc
 import gzip
 import http.client
 import socket
-import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,7 +20,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 import spantap
-from certificates import Authority
 from outbound.conftest import Sent
 from outbound.odd_bodies import BODIES, CLEAN_PART, JSON, PART
 from outbound.odd_server import CLEAN, PAYLOAD, OddServer
@@ -222,103 +220,6 @@ def test_while_it_streams(sent: Sent, odd: OddServer) -> None:
         assert response.read() == b'"second":2}'
 
     assert sent.exchange.response.body.content == '{"first":1,"second":2}'
-
-
-def failing(case: str, odd: OddServer) -> Any:
-    if case == "refused":
-        return opening("http://127.0.0.1:1/?password=s3cret-of-ours", timeout=30)
-    if case == "no-such-host":
-        return opening("http://nowhere.invalid/", timeout=30)
-    if case == "port":
-        return opening("http://127.0.0.1:port/")
-    if case == "timeout":
-        return opening(f"{odd.url}/hang", timeout=0.2)
-    if case == "not-tls":
-        return opening(odd.url.replace("http:", "https:"), timeout=30)
-    if case == "body":
-        return opening(urllib.request.Request(odd.url, data=iter([b"a", "b"]), headers=JSON))  # type: ignore[arg-type]
-    if case == "header":
-        return opening(urllib.request.Request(odd.url, headers={"X": "a\nb"}))
-    if case == "short":
-        return opening(f"{odd.url}/short").read()
-    if case == "reset":
-        with opening(f"{odd.url}/reset") as response:
-            response.read(100)
-            odd.go_on.set()
-            return response.read()
-    return opening(f"{odd.url}/nothing")
-
-
-def error_of(case: str, odd: OddServer) -> Exception | None:
-    try:
-        failing(case, odd)
-    except Exception as error:
-        return error
-    return None
-
-
-@pytest.mark.parametrize(
-    ("case", "kind", "incomplete"),
-    [
-        ("refused", "urllib.error.URLError", None),
-        ("no-such-host", "urllib.error.URLError", None),
-        ("port", "http.client.InvalidURL", None),
-        ("timeout", "TimeoutError", None),
-        ("not-tls", "urllib.error.URLError", None),
-        ("body", "TypeError", None),
-        ("header", "ValueError", None),
-        ("short", None, "unfinished_response"),
-        ("reset", "ConnectionResetError", None),
-        ("nothing", "http.client.RemoteDisconnected", None),
-    ],
-)
-def test_failures(sent: Sent, odd: OddServer, case: str, kind: str | None, incomplete: str | None) -> None:
-    """The app's exception is the one it has without capture, and the record has it."""
-    without = error_of(case, odd)
-    odd.go_on.clear()
-    sent.start("urllib")
-
-    raised = error_of(case, odd)
-
-    assert raised is not None
-    assert (type(raised), str(raised)) == (type(without), str(without))
-    exchange = sent.exchange
-    assert (exchange.error.type if exchange.error else None) == kind
-    assert exchange.incomplete == incomplete
-    assert "s3cret" not in repr(exchange)
-
-
-def test_by_a_proxy(sent: Sent, odd: OddServer) -> None:
-    """The record is of the server that was meant; the proxy gets the absolute URL."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": odd.url}))
-    sent.start("urllib")
-
-    with opener.open("http://shop.example:8080/plain?token=s3cret-of-ours") as response:
-        assert response.read() == PAYLOAD
-
-    assert odd.asked[0].target == "http://shop.example:8080/plain?token=s3cret-of-ours"
-    exchange = sent.exchange
-    assert (exchange.server.address, exchange.server.port) == ("shop.example", 8080)
-    assert (exchange.request.path, exchange.request.query) == ("/plain", "token=REDACTED")
-
-
-def test_through_a_tunnel(sent: Sent, odd: OddServer, tmp_path: Path) -> None:
-    """TLS through a proxy: one record, of what went through it; the proxy is told nothing of the trace."""
-    authority = Authority(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.issue("127.0.0.1"))
-    trusting = urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority.certificate))
-    sent.start("urllib")
-
-    with OddServer(context) as far:
-        proxy = urllib.request.ProxyHandler({"https": odd.url})
-        with urllib.request.build_opener(proxy, trusting).open(f"{far.url}/plain") as response:
-            assert response.read() == PAYLOAD
-
-    assert (odd.tunnels, odd.asked) == ([far.address], [])
-    exchange = sent.exchange
-    assert (exchange.server.address, exchange.server.port) == ("127.0.0.1", int(far.address.split(":")[1]))
-    assert exchange.response.body.content == CLEAN
 
 
 def test_other_schemes_are_left_alone(sent: Sent, tmp_path: Path) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import gc
 import http.client
 import io
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,6 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from urllib3.util import SKIP_HEADER, Retry
 
 import spantap
-from certificates import Authority
 from outbound.conftest import Sent
 from outbound.odd_bodies import BODIES, CLEAN_PART, JSON, PART
 from outbound.odd_server import CLEAN, PAYLOAD, OddServer
@@ -286,7 +283,7 @@ def test_headers_of_any_kind(sent: Sent, odd: OddServer, pool: urllib3.PoolManag
 
     assert repr(given) == before
     asked, exchange = odd.asked[0].headers, sent.exchange
-    assert asked["traceparent"].split("-")[2] == exchange.span_id
+    assert asked["traceparent"].startswith(f"00-{exchange.trace_id}-{exchange.span_id}-")
     assert asked.keys() == {name for name, _ in exchange.request.headers.items()}
     assert "SKIP_HEADER" not in repr(exchange)
 
@@ -301,80 +298,6 @@ def test_what_is_over_leaves_nothing_behind(sent: Sent, odd: OddServer) -> None:
         assert connection is not None
         assert not {"putheader", "getresponse", "response_class"} & vars(connection).keys()
         connection.close()
-
-
-def failing(case: str, odd: OddServer, pool: urllib3.PoolManager) -> Any:
-    if case == "refused":
-        return pool.request("GET", "http://127.0.0.1:1/")
-    if case == "timeout":
-        return pool.request("GET", f"{odd.url}/hang", timeout=0.2)
-    if case == "not-tls":
-        return pool.request("GET", odd.url.replace("http:", "https:"))
-    if case == "reset":
-        response = pool.request("GET", f"{odd.url}/reset", preload_content=False)
-        response.read(100)
-        odd.go_on.set()
-        return response.read()
-    return pool.request("GET", f"{odd.url}/{case}")
-
-
-def error_of(case: str, odd: OddServer, pool: urllib3.PoolManager) -> Exception | None:
-    try:
-        failing(case, odd, pool)
-    except Exception as error:
-        return error
-    return None
-
-
-@pytest.mark.parametrize(
-    ("case", "kind", "incomplete"),
-    [
-        ("refused", "urllib3.exceptions.NewConnectionError", None),
-        ("timeout", "urllib3.exceptions.ReadTimeoutError", None),
-        ("not-tls", "urllib3.exceptions.SSLError", None),
-        ("short", None, "unfinished_response"),
-        ("reset", "ConnectionResetError", None),
-        ("nothing", "http.client.RemoteDisconnected", None),
-    ],
-)
-def test_failures(
-    sent: Sent, odd: OddServer, pool: urllib3.PoolManager, case: str, kind: str | None, incomplete: str | None
-) -> None:
-    """The app's exception is the one it has without capture; the record has what the connection had."""
-    without = error_of(case, odd, pool)
-    odd.go_on.clear()
-    sent.start("urllib3")
-
-    raised = error_of(case, odd, pool)
-
-    assert raised is not None
-    assert type(raised) is type(without)
-    exchange = sent.exchange
-    assert (exchange.error.type if exchange.error else None) == kind
-    assert exchange.incomplete == incomplete
-
-
-def test_by_proxies(sent: Sent, odd: OddServer, tmp_path: Path) -> None:
-    """The record is of the server that was meant, by an absolute URL or through a tunnel."""
-    authority = Authority(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*authority.issue("127.0.0.1"))
-    sent.start("urllib3")
-
-    with (
-        OddServer(context) as far,
-        urllib3.ProxyManager(odd.url, ca_certs=str(authority.certificate)) as manager,
-    ):
-        assert manager.request("GET", "http://shop.example/plain?n=1").data == PAYLOAD
-        assert manager.request("GET", f"{far.url}/plain?n=2").data == PAYLOAD
-
-    assert [each.target for each in odd.asked] == ["http://shop.example/plain?n=1"]
-    assert odd.tunnels == [far.address]
-    absolute, tunnelled = sent.exchanges
-    assert (absolute.server.address, absolute.server.port) == ("shop.example", 80)
-    assert (absolute.request.path, absolute.request.query) == ("/plain", "n=1")
-    assert (tunnelled.server.address, tunnelled.server.port) == ("127.0.0.1", int(far.address.split(":")[1]))
-    assert tunnelled.response.body.content == CLEAN
 
 
 def test_suppressed(sent: Sent, odd: OddServer, pool: urllib3.PoolManager) -> None:
@@ -466,3 +389,41 @@ def test_switching_both_off(sent: Sent, odd: OddServer, contrib: Callable[..., N
         theirs.instrument()
 
     assert sent.exchanges == []
+
+
+class Elsewhere:
+    """A connection that is none of `http.client`'s: it sends by other means."""
+
+    __slots__ = ("body", "is_closed", "is_verified", "proxy", "proxy_is_verified", "timeout")
+
+    def __init__(self, **_: Any) -> None:
+        self.is_closed, self.is_verified, self.proxy, self.timeout = False, True, None, None
+        self.proxy_is_verified: bool | None = None
+
+    def request(self, method: str, url: str, body: Any = None, **_: Any) -> None:
+        """As that of urllib3's connections."""
+        self.body = b"".join(body)
+
+    def getresponse(self) -> urllib3.HTTPResponse:
+        """As that of urllib3's connections."""
+        return urllib3.HTTPResponse(io.BytesIO(self.body), {"X-A": "1"}, 207, preload_content=False)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def test_connections_of_another_kind(sent: Sent, caplog: pytest.LogCaptureFixture) -> None:
+    """Who sends by other means sends as ever; the record has what can be known, and one line tells of it."""
+    sent.start("urllib3")
+
+    with urllib3.HTTPConnectionPool("elsewhere.example", retries=False) as pool:
+        other: Any = Elsewhere
+        pool.ConnectionCls = other
+        for _ in range(2):
+            response = pool.urlopen("POST", "/a", body=iter([PART]), preload_content=False)
+            assert (response.status, response.read()) == (207, PART)
+
+    exchange = sent.exchanges[0]
+    assert (exchange.response.status, exchange.response.headers.first("x-a")) == (207, "1")
+    assert exchange.request.body.size == len(PART)
+    assert len([each for each in caplog.messages if "watching a connection" in each]) <= 1

@@ -174,6 +174,7 @@ def decode(attributes: Mapping[str, Any], facts: SpanFacts) -> Exchange:
         metadata=orjson.loads(metadata) if metadata else {},
         metrics=_numbers(attributes, names.METRIC, float),
         redactions=_numbers(attributes, names.REDACTED, int),
+        answering_span_id=get(names.ANSWERING_SPAN_ID),
         hash_key_id=get(names.HASH_KEY_ID),
         service=facts.service,
         sampled=facts.sampled,
@@ -248,6 +249,7 @@ def _extra(exchange: Exchange) -> dict[str, Value]:
     for rule, count in exchange.redactions.items():
         extra[names.REDACTED + rule] = count
     _put(extra, names.HASH_KEY_ID, exchange.hash_key_id)
+    _put(extra, names.ANSWERING_SPAN_ID, exchange.answering_span_id)
     request, response, identity = exchange.request, exchange.response, exchange.identity
     _put(extra, names.USER_AGENT_OS_NAME, request.platform)
     _put(extra, names.USER_AGENT_NAME, request.browser)

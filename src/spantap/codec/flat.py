@@ -48,6 +48,7 @@ _PLACES: Final[Mapping[str, tuple[str, ...] | None]] = {
     "trace_id": ("trace_id",),
     "span_id": ("span_id",),
     "parent_span_id": ("parent_span_id",),
+    "answering_span_id": ("answering_span_id",),
     "direction": ("direction",),
     "sampled": ("sampled",),
     "incomplete": ("incomplete",),

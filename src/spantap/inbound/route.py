@@ -7,7 +7,7 @@ imported, and nothing is evaluated that the app has not evaluated.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, Final
 
 from spantap.model import Observation
@@ -20,6 +20,8 @@ def describe_scope(seen: Observation, scope: Mapping[str, Any]) -> None:
     if seen.route is not None:
         return
     route = scope.get("route")
+    if route is None and "router" in scope and "endpoint" in scope:
+        route = _taken(scope["router"].routes, scope)
     if route is not None:
         _starlette(seen, scope, route)
     elif _DJANGO in scope:
@@ -53,6 +55,30 @@ def django_request(place: Mapping[str, Any]) -> Any | None:
     """Django's request, while the framework has it; None for other frameworks."""
     remembered = place.get(_DJANGO)
     return None if remembered is None else remembered()
+
+
+def _taken(routes: Iterable[Any], scope: Mapping[str, Any]) -> Any | None:
+    """The route that was taken, for a Starlette that does not leave it in the scope: its endpoint's.
+
+    None when several have the endpoint and as many of the parameters.
+    """
+    params = (scope.get("path_params") or {}).keys()
+    found: dict[int, list[Any]] = {}
+    for each in _all(routes):
+        if scope["endpoint"] in (getattr(each, "endpoint", None), getattr(each, "app", None)):
+            named = getattr(each, "param_convertors", {}).keys()
+            if hasattr(each, "routes"):
+                named = named - {"path"}  # a mount's, which it keeps to itself
+            if named <= params:
+                found.setdefault(len(named), []).append(each)
+    best = found[max(found)] if found else []
+    return best[0] if len(best) == 1 else None
+
+
+def _all(routes: Iterable[Any]) -> Iterator[Any]:
+    for route in routes:
+        yield route
+        yield from _all(getattr(route, "routes", None) or ())
 
 
 def _starlette(seen: Observation, scope: Mapping[str, Any], route: Any) -> None:

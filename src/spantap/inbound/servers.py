@@ -91,11 +91,12 @@ def _uvicorn(module: Any) -> None:
             outer, inner = None, self.loaded_app
             while type(inner).__module__.startswith("uvicorn.") and hasattr(inner, "app"):
                 outer, inner = inner, inner.app
+            tapped = _tapped(inner)
             if outer is None:
-                self.loaded_app = _tapped(inner)
+                self.loaded_app = tapped
             elif self.interface != "wsgi":
-                outer.app = _tapped(inner)
-            else:
+                outer.app = tapped
+            elif tapped is not inner:  # else its framework has a door of its own, inside of the adapter
                 self.loaded_app = _tapped(self.loaded_app)
 
         return load

@@ -62,6 +62,8 @@ class Exchange:
         timing: nanoseconds since the epoch.
         client, server: who asked, and who was asked.
         peer: the proxy that called the server, when its word about the client was taken.
+        answering_span_id: of what we sent: the span of the request being answered meanwhile, 16 hexadecimal
+            digits; the same as `parent_span_id`, unless there are spans in between.
         route: the template the framework matched (``/users/{id}``).
         endpoint: the framework's name of what handled it.
         identity: user, company, session, device.
@@ -86,6 +88,7 @@ class Exchange:
     timing: Timing
     direction: Direction = "inbound"
     parent_span_id: str | None = None
+    answering_span_id: str | None = None
     client: Peer = _NO_PEER
     server: Peer = _NO_PEER
     peer: Peer = _NO_PEER

@@ -79,6 +79,7 @@ class Observation:
     trace_id: str = ""
     span_id: str = ""
     parent_span_id: str | None = None
+    answering_span_id: str | None = None
     sampled: bool = True
     service: str | None = None
     weight: float = 1.0

@@ -6,12 +6,17 @@ import multiprocessing.util
 import os
 from collections.abc import Callable
 
-_registered = 0  # the process it was last done in: a child forgets what was registered before it began
+# What is called, and in which process: a child forgets what was registered before it began.
+_registered: dict[Callable[[], None], int] = {}
 
 
-def at_child_end(call: Callable[[], None]) -> None:
-    """Call it when this process ends as such a child; once for each process, whoever asks how often."""
-    global _registered  # once per process
-    if _registered != os.getpid():
-        _registered = os.getpid()
-        multiprocessing.util.Finalize(None, call, exitpriority=0)
+def at_child_end(call: Callable[[], None], *, first: bool = False) -> None:
+    """Call it when this process ends as such a child; once for each process, whoever asks how often.
+
+    Args:
+        call: a function; must bound its own time.
+        first: before those that are not.
+    """
+    if _registered.get(call) != os.getpid():
+        _registered[call] = os.getpid()
+        multiprocessing.util.Finalize(None, call, exitpriority=1 if first else 0)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, SpanContext
+from opentelemetry.trace import Span, SpanContext, format_span_id
 
 from spantap.guard import report
 from spantap.model import Exchange, Observation
@@ -48,6 +48,8 @@ class Sending(Session):
     ) -> None:
         super().__init__(tap, seen, span, owned=owned, captured=captured, parent=parent, context=context)
         self._within = CURRENT.get().owner
+        if self._within is not None:
+            seen.answering_span_id = format_span_id(self._within.context.span_id)
         self._waits: Callable[[], None] | None = None
 
     # `current()` stays that of the request we are answering while we send another.

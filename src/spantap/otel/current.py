@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
+from opentelemetry.trace import SpanContext
+
 from spantap.guard import logger
 from spantap.model import Identity, Observation
 from spantap.otel.followers import Followers
@@ -20,9 +22,11 @@ class Answering(Protocol):
     """The session of a request that is being answered, as those of requests sent meanwhile know it.
 
     Attributes:
+        context: of its span.
         followers: what waits until hooks have said who was behind it; None when none will.
     """
 
+    context: SpanContext
     followers: Followers | None
 
     def asked_by(self) -> Identity:

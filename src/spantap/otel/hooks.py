@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 import threading
 import time
 import weakref
@@ -19,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from spantap.guard import logger, report
 from spantap.model import Exchange, Observation
+from spantap.otel.anew import made_anew
 from spantap.policy.decide import Drop
 from spantap.policy.identify import as_id, digest_of
 from spantap.policy.mask import EditableExchange, without_bodies
@@ -327,5 +327,4 @@ def _reset_all() -> None:
         hooks.reset_after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_all)
+made_anew(_reset_all)

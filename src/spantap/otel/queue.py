@@ -7,7 +7,6 @@ starts empty; the parent delivers what it had.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -19,6 +18,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import ReadableSpan
 
 from spantap.guard import logger, quietly, report
+from spantap.otel.anew import made_anew
 from spantap.otel.batching import Batching as Batching
 from spantap.otel.budget import Parcel
 from spantap.otel.child_end import at_child_end
@@ -396,5 +396,4 @@ def _reset_queues() -> None:
         queue.reset_after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_queues)
+made_anew(_reset_queues, lambda: not any(queue.stats().captured for queue in list(_queues)))

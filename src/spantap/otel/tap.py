@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
@@ -23,6 +22,7 @@ from spantap.capture.limits import CaptureLimits
 from spantap.codec.attributes import KNOWN_METHODS
 from spantap.guard import logger, report
 from spantap.model import Exchange, Observation
+from spantap.otel.anew import made_anew
 from spantap.otel.attach import is_span_of
 from spantap.otel.budget import Budget
 from spantap.otel.current import CURRENT, NOBODY
@@ -32,6 +32,7 @@ from spantap.otel.hooked import HookedSession
 from spantap.otel.hooks import Hooks
 from spantap.otel.inherited import IDENTIFYING, OVERRULING, allowed
 from spantap.otel.instruments import Instruments
+from spantap.otel.last_delivery import deliver_at_child_end
 from spantap.otel.passage import SPAN, Passage, PassageWithCurrent, current_context
 from spantap.otel.processor import CaptureProcessor
 from spantap.otel.session import Session
@@ -137,7 +138,7 @@ class Tap:
         self._options = options
         self._budget = budget
         self._counts: Counter[str] = Counter()
-        self._open = 0
+        self._open, self._serving = 0, False
         # Reentrant: a signal handler that ends the process may come in the middle of our own work.
         self._count_lock = threading.RLock()
         self._bind_lock = threading.RLock()
@@ -306,6 +307,9 @@ class Tap:
     def _begun(self, session: Session) -> Session:
         with self._count_lock:
             self._open += 1
+            first, self._serving = not self._serving, True
+        if first:
+            deliver_at_child_end(self)
         self.processor.remember(session)
         return session
 
@@ -380,7 +384,7 @@ class Tap:
         self._budget.reset_after_fork()
         self._bind_lock = threading.RLock()
         self._count_lock = threading.RLock()
-        self._open = 0
+        self._open, self._serving = 0, False
         self._counts.clear()
 
 
@@ -392,5 +396,4 @@ def _reset_taps() -> None:
         tap.reset_after_fork()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_taps)
+made_anew(_reset_taps)

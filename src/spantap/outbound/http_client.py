@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 from spantap.capture.chunked import Dechunker
@@ -65,7 +65,21 @@ def watched(connection: Any, session: Sending, *, read_inside: bool = False) -> 
         connection: an `http.client.HTTPConnection`.
         session: of the request that is sent.
         read_inside: see `Sending.head`.
+
+    One that is none, but takes the place of one, sends as ever, unwatched.
     """
+    try:
+        noting = _noting(connection, session, read_inside)
+        vars(connection)
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("watching a connection", error)
+        noting = {}
+    with _replaced(connection, noting) if noting else nullcontext():
+        yield
+
+
+def _noting(connection: Any, session: Sending, read_inside: bool) -> dict[str, Any]:
+    """What stands in for the connection's own methods."""
     headers = session.seen.request_headers
     put, get = connection.putheader, connection.getresponse
 
@@ -82,14 +96,16 @@ def watched(connection: Any, session: Sending, *, read_inside: bool = False) -> 
 
         def making(*args: Any, **kwargs: Any) -> Any:
             response = make(*args, **kwargs)
-            response.begin = functools.partial(_begin, response, response.begin, session, read_inside)
+            try:
+                response.begin = functools.partial(_begin, response, response.begin, session, read_inside)
+            except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+                report("watching a response", error)
             return response
 
-        with _replaced(connection, response_class=making):
+        with _replaced(connection, {"response_class": making}):
             return get(*args, **kwargs)
 
-    with _replaced(connection, putheader=putheader, getresponse=getresponse):
-        yield
+    return {"putheader": putheader, "getresponse": getresponse}
 
 
 def _note_header(headers: list[tuple[str, str]], header: Any, values: tuple[Any, ...]) -> None:
@@ -103,7 +119,7 @@ def _note_header(headers: list[tuple[str, str]], header: Any, values: tuple[Any,
 
 
 @contextmanager
-def _replaced(connection: Any, **attributes: Any) -> Iterator[None]:
+def _replaced(connection: Any, attributes: dict[str, Any]) -> Iterator[None]:
     own = vars(connection)
     held = {name: own[name] for name in attributes if name in own}
     own.update(attributes)

@@ -195,7 +195,8 @@ class Door:
             headers = request.headers
             if carrier:
                 headers = changes["headers"] = headers.copy()
-                headers.update(carrier)
+                for name, value in carrier.items():
+                    headers[name] = value
             if isinstance(passage, Sending) and passage.captured:
                 passage.seen.request_headers = _texts(headers.raw)
                 self._tee(request.stream, passage.request, changes, streams)
@@ -216,15 +217,14 @@ class Door:
             call = _CALL.get()
             if call is not None:
                 call.redirected = response.has_redirect_location
-            status, headers = response.status_code, response.headers
-            version = response.extensions.get("http_version")
-            session.seen.http_version = _VERSIONS.get(version)
+            status, headers = response.status_code, response.headers.raw
+            session.seen.http_version = _VERSIONS.get(response.extensions.get("http_version"))
             ended = (
                 status in _BODILESS
                 or request.method in ("HEAD", "CONNECT")
-                or headers.get("content-length") == "0"
+                or _value(headers, b"content-length") == "0"
             )
-            session.head(status, _texts(headers.raw), ended=ended)
+            session.head(status, _texts(headers), ended=ended)
             if not ended:
                 response.stream = streams.received(response.stream, ReceivedNotes(session))
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
@@ -244,7 +244,7 @@ def _observe(place: Any, start: int) -> Observation:
         direction="outbound",
         server_address=url.raw_host.decode("ascii"),
         server_port=url.port or _PORTS.get(url.scheme),
-        user_agent=request.headers.get("user-agent"),
+        user_agent=_value(request.headers.raw, b"user-agent"),
         resends=resends,
     )
 
@@ -254,6 +254,14 @@ def _changed(request: Any, changes: Mapping[str, Any]) -> Any:
     copy = object.__new__(type(request))
     vars(copy).update(vars(request), **changes)
     return copy
+
+
+def _value(headers: list[tuple[bytes, bytes]], wanted: bytes) -> str | None:
+    """A header's value. httpx's own way to it looks first how all of them are encoded."""
+    for name, value in headers:
+        if len(name) == len(wanted) and name.lower() == wanted:
+            return value.decode("latin-1")
+    return None
 
 
 def _texts(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:

@@ -135,8 +135,7 @@ def _prepare(connection: Any, tap: ClientTap, passage: Passage, host: str, watch
 def _carrying(headers: Any, tap: ClientTap, passage: Passage, host: str) -> dict[str, Any]:
     carried: dict[str, str] = {}
     tap.inject(passage, carried, host)
-    kept = {name: value for name, value in headers.items() if name.lower() not in carried}
-    return {**kept, **{name.title(): value for name, value in carried.items()}}  # as urllib writes them
+    return {**headers, **{name.title(): value for name, value in carried.items()}}  # as urllib writes them
 
 
 _PATCHES: Final = (

@@ -26,6 +26,8 @@ from spantap.outbound.patching import Patch, is_contribs
 from spantap.outbound.sent_body import teed
 
 NAME: Final = "urllib3"
+# What text is sent in: until 2, that was left to `http.client`.
+_TEXT: Final = "iso-8859-1" if urllib3.__version__[:2] == "1." else "utf-8"  # type: ignore[attr-defined]
 _PORTS: Final = {"http": 80, "https": 443}
 
 _tap: Callable[[], ClientTap] | None = None
@@ -77,7 +79,7 @@ def _make_request(
     try:
         if not isinstance(passage, Sending):
             return original(pool, connection, method, url, **kwargs)
-        kwargs["body"] = teed(kwargs.get("body"), passage.request)
+        kwargs["body"] = teed(kwargs.get("body"), passage.request, _TEXT)
         called = sends.sends_of_this_call()
         read_inside = bool(kwargs.get("preload_content")) or (called is not None and called.reads)
         try:
@@ -86,12 +88,21 @@ def _make_request(
         except BaseException as error:
             http_client.failed(passage, error)
             raise
-        if passage.seen.status is None:  # no response of `http.client`'s: nothing was seen of it
-            passage.response.missing = "unseen"
-            passage.head(response.status, list(response.headers.items()), ended=True)
+        if passage.seen.status is None:
+            _unseen(passage, response)
         return response
     finally:
         passage.leave(tokens)
+
+
+def _unseen(session: Sending, response: Any) -> None:
+    """The response is none of `http.client`'s: what it says of itself is all that is known."""
+    try:
+        session.response.missing = "unseen"
+        session.head(response.status, list(response.headers.items()), ended=True)
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("noting a response", error)
+        session.finish("unread_response")
 
 
 def _opened(pool: Any, method: str, url: str, kwargs: dict[str, Any]) -> Any:
@@ -126,7 +137,7 @@ def _carrying(given: Any, tap: ClientTap, passage: Passage, host: str) -> Any:
     tap.inject(passage, carried, host)
     if not carried:
         return given
-    headers = given.copy() if hasattr(given, "copy") else urllib3.HTTPHeaderDict(given)
+    headers = given.copy() if hasattr(given, "copy") else dict(given or {})
     if type(headers) is dict:  # the others replace what is the same but for its case
         for name in [each for each in headers if each.lower() in carried]:
             del headers[name]

@@ -227,6 +227,7 @@ class Pipeline:
             trace_id=seen.trace_id,
             span_id=seen.span_id,
             parent_span_id=seen.parent_span_id,
+            answering_span_id=seen.answering_span_id,
             direction=seen.direction,
             request=Request(
                 method=name(seen.method) or "",
