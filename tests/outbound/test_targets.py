@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import urllib.request
+
 import pytest
 import urllib3
 
@@ -32,3 +35,23 @@ def test_a_user_agent_is_clean_from_the_start(sent: Sent, far: FarServer) -> Non
     (span,) = sent.spans
     assert far.asked[0].headers["user-agent"] == "app/1.0 (token=kq7vt9xw2mzr)"
     assert "kq7vt9xw2mzr" not in str(dict(span.attributes or {}))
+
+
+def test_urllibs_host_header_says_no_password(sent: Sent, far: FarServer) -> None:
+    """urllib leaves user and password of a URL in the header that names the host: the record does not."""
+    sent.start("urllib")
+
+    with contextlib.suppress(OSError):
+        urllib.request.urlopen(far.url.replace("//", "//ann:kq7vt9xw2mzr@"))
+
+    assert "kq7vt9xw2mzr" not in repr(sent.exchange)
+
+
+def test_a_header_that_is_refused_is_not_quoted(sent: Sent, far: FarServer) -> None:
+    """The client's exception quotes the header's value: it is known for a secret, though it was not sent."""
+    sent.start("urllib3")
+
+    with urllib3.PoolManager() as pool, pytest.raises(ValueError, match="kq7vt9xw2mzr"):
+        pool.request("GET", far.url, headers={"X-Api-Key": "kq7vt9xw2mzr\r\nX-B: c"})
+
+    assert "kq7vt9xw2mzr" not in repr(sent.exchange)

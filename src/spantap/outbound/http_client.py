@@ -16,6 +16,7 @@ from spantap.capture.chunked import Dechunker
 from spantap.guard import report
 from spantap.model import Observation
 from spantap.otel.client_session import Sending
+from spantap.policy.redact.tally import MASK
 
 _SKIPPED = "@@@SKIP_HEADER@@@"  # what urllib3 is given in the place of a header that is not to be sent
 _VERSIONS = {9: "0.9", 10: "1.0", 11: "1.1", 20: "2"}
@@ -83,10 +84,11 @@ def _noting(connection: Any, session: Sending, read_inside: bool) -> dict[str, A
     put, get = connection.putheader, connection.getresponse
 
     def putheader(header: Any, *values: Any) -> Any:
-        done = put(header, *values)
-        if _SKIPPED not in values:
-            headers.append((_text(header), ", ".join(map(_text, values))))
-        return done
+        try:
+            return put(header, *values)
+        finally:  # one that is refused, too: who refuses it quotes it
+            if _SKIPPED not in values:
+                _note_header(headers, header, values)
 
     def getresponse(*args: Any, **kwargs: Any) -> Any:
         # Not sooner: connections of botocore's set the class themselves when they send.
@@ -104,6 +106,16 @@ def _noting(connection: Any, session: Sending, read_inside: bool) -> dict[str, A
             return get(*args, **kwargs)
 
     return {"putheader": putheader, "getresponse": getresponse}
+
+
+def _note_header(headers: list[tuple[str, str]], header: Any, values: tuple[Any, ...]) -> None:
+    try:
+        name, value = _text(header), ", ".join(map(_text, values))
+        if "@" in value and name.lower() == "host":  # urllib leaves user and password there
+            value = f"{MASK}@{value.rpartition('@')[2]}"
+        headers.append((name, value))
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("noting a request header", error)
 
 
 @contextmanager

@@ -183,9 +183,6 @@ class UrllibReply(Reply):
     def piece(self, size: int) -> bytes:
         return bytes(self.raw.read1(size))
 
-    def parts(self) -> Iterable[Any]:
-        return (self.raw, getattr(self.raw, "fp", None))
-
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *args: Any) -> None:
