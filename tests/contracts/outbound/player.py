@@ -51,6 +51,8 @@ class Complaints(logging.Handler):
         logging.getLogger().addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.msg == "Executing %s took %.3f seconds":
+            return  # asyncio's, in its debug mode: how busy the machine is
         self.texts.append(steady(f"{record.name}: {record.getMessage().splitlines()[0]}"))
 
     def _warned(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
