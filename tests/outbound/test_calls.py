@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from outbound.conftest import Sent
 from outbound.far_server import Answer, FarServer
 from spantap import clients
 from spantap.model import ConfigurationError
+from spantap.otel import processor as processor_module
 
 WHO = [("authorization", "Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.c2ln")]  # sub: ada
 
@@ -384,6 +387,51 @@ def test_unknown_clients_are_told(sent: Sent) -> None:
     """A name that is none is answered with those there are."""
     with pytest.raises(ConfigurationError, match=r"'request'.*use some of requests.*did you mean requests"):
         spantap.instrument_clients("request")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_that_inherits_a_response(sent: Sent, far: FarServer, tmp_path: Path) -> None:
+    """What a fork closes was asked by its parent: there is one record of it, the parent's."""
+    far.answers["/long"] = Answer(b"x" * 100_000)
+    handle = sent.start(sqlite_path=tmp_path / "kept.db")
+    answer = requests.get(f"{far.url}/long", stream=True)
+    child = os.fork()
+    if child == 0:
+        try:
+            answer.close()
+            requests.get(f"{far.url}/child")
+            handle.flush(10)
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+
+    assert len(answer.content) == 100_000
+    assert handle.flush(10)
+    with sqlite3.connect(tmp_path / "kept.db") as database:
+        assert sorted(database.execute("SELECT path FROM exchanges")) == [("/child",), ("/long",)]
+    assert sent.exchange.response.body.size == 100_000
+
+
+def test_a_long_stream_is_waited_for(sent: Sent, far: FarServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as something is read, the record waits; then it says that it has waited enough."""
+    now = 0.0
+    monkeypatch.setattr(processor_module, "time", SimpleNamespace(monotonic=lambda: now))
+    far.answers["/long"] = Answer(b"x" * 100_000)
+    handle = sent.start()
+    flowing = requests.get(f"{far.url}/long", stream=True)
+    for _ in range(5):
+        assert len(flowing.raw.read(10_000)) == 10_000
+        now += 31
+        handle.tap.processor.sweep()
+    assert handle.stats().captured == 0
+
+    now += 31
+    handle.tap.processor.sweep()
+
+    assert len(flowing.raw.read()) == 50_000
+    monkeypatch.undo()
+    exchange = sent.exchange
+    assert (exchange.incomplete, exchange.response.body.size) == ("timeout", 50_000)
 
 
 def test_only_the_clients_that_are_named(sent: Sent, far: FarServer) -> None:

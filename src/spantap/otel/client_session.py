@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import Span, SpanContext, format_span_id
 
 from spantap.guard import report
@@ -88,6 +89,17 @@ class Sending(Session):
         if not (self.owned or read_inside):
             self._write_head()
         self._tap.processor.park(self)
+
+    def finish(self, incomplete: str | None = None) -> None:
+        """The exchange is over; see `Session.finish`. In a forked child it is the parent's."""
+        if not self._done and self._is_the_parents():
+            self._done = self._settled = True
+        super().finish(incomplete)
+
+    def _is_the_parents(self) -> bool:
+        span, known = self.span, self._tap.processor.sessions
+        remembered = isinstance(span, ReadableSpan) and span.is_recording()
+        return remembered and known.get(self.context.span_id) is not self
 
     def dropped(self, incomplete: str) -> None:
         """The app has let go of the response without closing it, as the garbage collector has found out.

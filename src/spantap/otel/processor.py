@@ -115,7 +115,8 @@ class CaptureProcessor(SpanProcessor):
     def reset_after_fork(self) -> None:
         """In the child: requests in flight belong to the parent."""
         self.sessions: dict[int, Session] = {}
-        self._parked: dict[Session, float] = {}  # until when; the oldest first
+        # Until when, and how much of the response had passed by then; the oldest first.
+        self._parked: dict[Session, tuple[float, int]] = {}
         self._abandoned: deque[int] = deque()
         self._observed: weakref.WeakSet[Span] = weakref.WeakSet()
         self._lock = threading.RLock()
@@ -257,9 +258,9 @@ class CaptureProcessor(SpanProcessor):
             queue.weigh()
 
     def park(self, session: Session) -> None:
-        """Keep a half-finished session until its other half comes, 30 seconds at most."""
+        """Keep a half-finished session until its other half comes: 30 seconds, more while a body flows."""
         with self._lock:
-            self._parked.setdefault(session, time.monotonic() + _PARKED_SECONDS)
+            self._parked.setdefault(session, (time.monotonic() + _PARKED_SECONDS, session.response.size))
         self.sweep()
 
     def remember(self, session: Session) -> None:
@@ -287,11 +288,14 @@ class CaptureProcessor(SpanProcessor):
         due: list[Session] = []
         with self._lock:
             while self._parked:
-                session, until = next(iter(self._parked.items()))
+                session, (until, size) = next(iter(self._parked.items()))
                 if not everything and until > now and len(self._parked) <= _MOST_PARKED:
                     break
                 del self._parked[session]
-                due.append(session)
+                if until <= now and not (everything or session.done) and session.response.size > size:
+                    self._parked[session] = now + _PARKED_SECONDS, session.response.size
+                else:
+                    due.append(session)
         for session in due:
             session.settle()
 
