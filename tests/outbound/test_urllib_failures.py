@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import urllib.error
 import urllib.request
@@ -120,3 +121,16 @@ def test_through_a_tunnel(sent: Sent, odd: OddServer, tmp_path: Path) -> None:
     exchange = sent.exchange
     assert (exchange.server.address, exchange.server.port) == ("127.0.0.1", int(far.address.split(":")[1]))
     assert exchange.response.body.content == CLEAN
+
+
+def test_a_password_in_the_url_is_not_told(sent: Sent) -> None:
+    """urllib takes it for a port and quotes it: to the app, not in the record."""
+    sent.start("urllib", theirs=True)
+
+    with pytest.raises(http.client.InvalidURL, match=r"'s3cret of ours@127\.0\.0\.1'"):
+        opening("http://ada:s3cret%20of%20ours@127.0.0.1/")
+
+    exchange = sent.exchange
+    assert exchange.error is not None
+    assert exchange.error.message == "nonnumeric port: '[REDACTED]@127.0.0.1'"
+    assert "s3cret" not in repr(exchange) + "".join(span.to_json() for span in sent.spans)

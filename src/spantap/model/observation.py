@@ -63,6 +63,8 @@ class Observation:
     status: int | None = None
     route: str | None = None
     endpoint: str | None = None
+    # What stands nowhere in the record, but may be quoted: name and password in the URL of what we send.
+    unshown: frozenset[str] = frozenset()
     resends: int = 0
     first_byte: int | None = None
     end: int = 0

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from spantap.capture.chunked import Dechunker
 from spantap.guard import report
@@ -19,6 +20,7 @@ from spantap.otel.client_session import Sending
 from spantap.policy.redact.tally import MASK
 
 _SKIPPED = "@@@SKIP_HEADER@@@"  # what urllib3 is given in the place of a header that is not to be sent
+_SHORTEST = 4
 _VERSIONS = {9: "0.9", 10: "1.0", 11: "1.1", 20: "2"}
 
 
@@ -29,6 +31,7 @@ class Asked(NamedTuple):
         method, scheme, host, port, path, query: of the server it is for, also when it goes by a proxy.
         resends: how often it was sent before.
         headers: as the client has them so far; None when there are none.
+        userinfo: name and password that stand in the URL.
     """
 
     method: str
@@ -39,6 +42,7 @@ class Asked(NamedTuple):
     query: str
     resends: int
     headers: Any
+    userinfo: str = ""
 
 
 def observed(asked: Asked, start: int) -> Observation:
@@ -54,7 +58,14 @@ def observed(asked: Asked, start: int) -> Observation:
         server_port=asked.port,
         user_agent=_user_agent(asked.headers),
         resends=asked.resends,
+        unshown=_parts(asked.userinfo) if asked.userinfo else frozenset(),
     )
+
+
+def _parts(userinfo: str) -> frozenset[str]:
+    """Name and password, as they stand there and unquoted; what is short stands anywhere by chance."""
+    parts = (*userinfo.split(":", 1), *unquote(userinfo).split(":", 1))
+    return frozenset(part for part in parts if len(part) >= _SHORTEST)
 
 
 @contextmanager

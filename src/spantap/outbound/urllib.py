@@ -100,7 +100,8 @@ def _opened(req: Any) -> tuple[ClientTap, Passage, str] | None:
         return None
     tap = _tap()
     method, headers = req.get_method(), dict(req.header_items())
-    asked = Asked(method, target.scheme, host, port, path, target.query, resends, headers)
+    userinfo = target.netloc.rpartition("@")[0]
+    asked = Asked(method, target.scheme, host, port, path, target.query, resends, headers, userinfo)
     under_contrib = is_contribs(OpenerDirector.open)
     passage = tap.open(method, observed, asked, again=resends > 0, under_contrib=under_contrib)
     return None if passage is None else (tap, passage, host)

@@ -135,8 +135,7 @@ class Pipeline:
     @property
     def _silent(self) -> bool:
         """Whether nothing of what was said is captured; then exceptions, which quote it, stay silent, too."""
-        options = self._options
-        return not (options.headers or options.query or self._request_limits.max_bytes)
+        return not (self._options.headers or self._options.query or self._request_limits.max_bytes)
 
     def clean_message(self, text: str, tally: Tally) -> str:
         """An exception's message without secrets; empty when nothing of what was said is captured."""
@@ -166,6 +165,7 @@ class Pipeline:
             tally: remembers them.
         """
         redactor, _ = self._redactor.of(seen.path, seen.route)
+        tally.secrets |= seen.unshown
         redactor.query(seen.query, tally)
         redactor.header_pairs(seen.request_headers, tally)
         _body(seen.request_body, seen.request_headers, self._request_limits, redactor, tally)
@@ -184,6 +184,7 @@ class Pipeline:
             tally = Tally()
         redactor, options = self._redactor, self._options
         asking, answering = redactor.of(seen.path, seen.route)
+        tally.secrets |= seen.unshown
         # The request first: what is masked there is known by name, and may come back in the
         # response under names that say nothing.
         short = _short_texts(seen)
