@@ -93,7 +93,8 @@ def test_core_survives_any_count_limit(given_exchange: Exchange, count: int) -> 
     if not set(whole) <= set(limited):
         assert any(flag in limited for flag in flags)
     missing = {name for name in whole if name not in limited}
-    assert (len(limited) <= max(count, 14)) or not missing
+    core_and_flags = 13 + 3
+    assert (len(limited) <= max(count, core_and_flags)) or not missing
 
 
 def test_the_sdk_evicts_nothing_of_the_core() -> None:

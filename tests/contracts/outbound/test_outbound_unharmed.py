@@ -53,7 +53,8 @@ def test_nothing_differs_in_what_matters_most(adapter: str, tmp_path: Path) -> N
 
     _expect_sameness(found)
     for name, seen in found.captured.items():
-        assert seen["records"] == seen["requests"], name  # each request is one exchange
+        # Each request is one exchange; of an upload that breaks the server need not have seen anything.
+        assert seen["records"] == seen["requests"] or name == "breaking-upload", name
         assert seen["ours"] == ["traceparent"]
 
 

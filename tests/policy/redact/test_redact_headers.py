@@ -99,3 +99,13 @@ def test_no_cookie_value_survives(value: str) -> None:
     """Whatever a cookie holds, it is masked."""
     ((_, done),) = REDACTOR.header_pairs([("cookie", f"theme={value}; x={value}")], Tally())
     assert done == f"theme={M}; x={M}" or not value.strip()
+
+
+def test_trace_context_is_random_digits() -> None:
+    """Ids of traces stay readable, though a card's number may stand in them by chance."""
+    by_chance = "00-b4bd213f0673d680766735827222708e-da7081008fee028c-03"
+    lines = Redactor().header_pairs(
+        [("Traceparent", by_chance), ("traceparent", "00-4111111111111111-x")], Tally()
+    )
+
+    assert lines == [("traceparent", by_chance), ("traceparent", "00-[REDACTED]-x")]

@@ -40,6 +40,9 @@ _ATTRIBUTES: Final = frozenset({
     "expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned", "priority",
     "version",
 })  # fmt: skip
+# Random digits, among which one in some hundred would pass for the number of a card (W3C Trace Context).
+_TRACE: Final = "traceparent"
+_TRACE_FORM: Final = re.compile("[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _PLAIN: Final = "plain"  # no rule by name; values that give themselves away are masked
 _REMEMBERED: Final = 1024  # names come from strangers: neither many nor long ones may fill the memory
 _LONGEST_NAME: Final = 64
@@ -101,6 +104,8 @@ def _classified(name: str, rules: Rules) -> str:
         kind = "url"
     elif name in _QUERIES:
         kind = "query"
+    elif name == _TRACE:
+        kind = _TRACE
     else:
         kind = _PLAIN
     if len(rules.header_kinds) < _REMEMBERED and len(name) <= _LONGEST_NAME:
@@ -117,6 +122,8 @@ def _clean(kind: str, value: str, rules: Rules, tally: Tally) -> str:
         return clean_url(value, rules, tally)
     if kind == "query":
         return clean_query(value, rules, tally)
+    if kind == _TRACE:
+        return value if _TRACE_FORM.fullmatch(value) else rules.value(value, tally, 0, MASK)
     return _credential(kind, value, tally)
 
 
