@@ -85,12 +85,14 @@ class Scene:
     Attributes:
         heavy: megabytes or seconds: only in the whole matrix.
         chance: what the server sees of how the client leaves is chance: it is not compared.
+        broken: the client breaks off: how much of it the server ever sees is chance, and not compared.
         crowd: which request comes over which connection, and when, is chance.
         least: so many requests the server must have seen, so that sameness means something.
     """
 
     heavy: ClassVar[bool] = False
     chance: ClassVar[bool] = False
+    broken: ClassVar[bool] = False
     crowd: ClassVar[bool] = False
     least: ClassVar[int] = 1
 

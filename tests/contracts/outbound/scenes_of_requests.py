@@ -159,7 +159,7 @@ class BreakingUpload(Scene):
 class RefusedUpload(Scene):
     """The server answers and closes before it has read the upload."""
 
-    chance = True
+    broken = True
 
     def serve(self, wire: Wire) -> None:
         wire.answer(b"too much", "Connection: close", status="413 Too Large")

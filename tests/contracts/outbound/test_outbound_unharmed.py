@@ -37,13 +37,14 @@ def _texts(seen: dict[str, Any]) -> list[str]:
     return [*seen["client"], *(note for connection in seen["server"] for note in connection)]
 
 
-def _expect_sameness(found: Column) -> None:
+def _expect_sameness(found: Column, *, refused: tuple[str, ...] = ()) -> None:
     assert found.differences == {}
     assert "spantap failed" not in found.log
     for name, seen in found.plain.items():
         # So that sameness means something.
         assert [text for text in _texts(seen) if _IN_VAIN.search(text)] == [], name
-        assert seen["requests"] >= Scene.all[name].least, name
+        unsure = name in refused or Scene.all[name].broken
+        assert unsure or seen["requests"] >= Scene.all[name].least, name
 
 
 @pytest.mark.parametrize("adapter", _ONE_OF_EACH)
@@ -53,8 +54,8 @@ def test_nothing_differs_in_what_matters_most(adapter: str, tmp_path: Path) -> N
 
     _expect_sameness(found)
     for name, seen in found.captured.items():
-        # Each request is one exchange; of an upload that breaks the server need not have seen anything.
-        assert seen["records"] == seen["requests"] or name == "breaking-upload", name
+        # Each request is one exchange; of what breaks off the server need not have seen anything.
+        assert seen["records"] == seen["requests"] or Scene.all[name].broken, name
         assert seen["ours"] == ["traceparent"]
 
 
@@ -68,7 +69,7 @@ def test_nothing_differs(adapter: str, tmp_path: Path) -> None:
     assert len(found.plain) > 30
     for name, seen in found.captured.items():
         # A request that never reached the server is an exchange as well.
-        assert seen["records"] >= seen["requests"] - _tunnels(seen), name
+        assert seen["records"] >= seen["requests"] - _no_exchanges(seen), name
 
 
 @pytest.mark.matrix
@@ -76,7 +77,13 @@ def test_nothing_differs(adapter: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("adapter", _ADAPTERS)
 def test_nothing_differs_in_other_company(adapter: str, mode: str, tmp_path: Path) -> None:
     """Nor beside OpenTelemetry's own instrumentation, nor where nothing is sampled and nothing kept."""
-    _expect_sameness(column(adapter, mode, [Scene.all[name] for name in _FIRST], tmp_path))
+    # OpenTelemetry's own instrumentation of urllib takes no generators for bodies.
+    refused = (
+        ("pulled-as-sent", "breaking-upload", "in-context")
+        if adapter == "urllib" and "contrib" in mode
+        else ()
+    )
+    _expect_sameness(column(adapter, mode, [Scene.all[name] for name in _FIRST], tmp_path), refused=refused)
 
 
 @pytest.mark.matrix
@@ -88,6 +95,6 @@ def test_nothing_differs_when_it_is_large(adapter: str, tmp_path: Path) -> None:
     _expect_sameness(found)
 
 
-def _tunnels(seen: dict[str, Any]) -> int:
-    """Requests to a proxy to open a tunnel are no exchange of the app's."""
-    return sum(note.startswith("CONNECT ") for note in _texts(seen))
+def _no_exchanges(seen: dict[str, Any]) -> int:
+    """Requests that open a tunnel are no exchange of the app's, and OPTIONS is not kept by default."""
+    return sum(note.startswith(("CONNECT ", "OPTIONS ")) for note in _texts(seen))
