@@ -134,8 +134,16 @@ async def _saw(far: AsyncServer, target: str, way: Way, **arguments: Any) -> Any
         return read, ended, response.closed, response.connection is None
 
 
-@pytest.mark.parametrize("target", ["/lines", "/lines?chunked"])
-@pytest.mark.parametrize("way", WHOLE)
+@pytest.mark.parametrize(
+    ("way", "target"),
+    [
+        (way, target)
+        for way in WHOLE
+        for target in ("/lines", "/lines?chunked")
+        # Who reads no further than the last byte may have seen the mark behind it, or not; without us, too.
+        if (way, target) != ("readexactly", "/lines?chunked")
+    ],
+)
 def test_reading_all_of_it(sent: Sent, far: AsyncServer, way: str, target: str) -> None:
     """Every method gives what it gives without us, and the record has all of it, once."""
     bare = asyncio.run(_saw(far, target, WHOLE[way]))

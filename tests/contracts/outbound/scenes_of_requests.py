@@ -140,6 +140,8 @@ def _chunked(play: Play) -> dict[str, Any]:
 class BreakingUpload(Scene):
     """The upload raises in its middle: the app gets its exception."""
 
+    broken = True
+
     def serve(self, wire: Wire) -> None:
         wire.body()
         wire.answer()
@@ -159,7 +161,7 @@ class BreakingUpload(Scene):
 class RefusedUpload(Scene):
     """The server answers and closes before it has read the upload."""
 
-    broken = True
+    chance = True
 
     def serve(self, wire: Wire) -> None:
         wire.answer(b"too much", "Connection: close", status="413 Too Large")
