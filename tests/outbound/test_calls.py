@@ -468,6 +468,26 @@ def test_switching_off_restores_everything(sent: Sent, far: FarServer) -> None:
 _EXCLUDED = ("OTEL_PYTHON_REQUESTS_EXCLUDED_URLS", "OTEL_PYTHON_URLLIB3_EXCLUDED_URLS")
 
 
+def test_wrapped_by_others_in_between(sent: Sent, far: FarServer) -> None:
+    """Off and on again beneath somebody else's wrapper: each request is still one exchange."""
+    import urllib3
+
+    pool: Any = urllib3.HTTPConnectionPool
+    sent.start("requests")
+    ours = pool._make_request
+    try:
+        pool._make_request = lambda *args, **kwargs: ours(*args, **kwargs)
+        spantap.uninstrument_clients()
+        spantap.instrument_clients("requests")
+
+        assert requests.get(far.url).json() == {}
+
+        assert len(sent.exchanges) == 1
+    finally:
+        spantap.uninstrument_clients()
+        pool._make_request = ours.__wrapped__
+
+
 @pytest.mark.setting("outgoing")
 @pytest.mark.parametrize(
     ("environment", "kept", "traced"),

@@ -90,14 +90,7 @@ def start_attributes(seen: Observation, pipeline: Pipeline) -> dict[str, Any]:
         seen: the request.
         pipeline: cleans what the client chose.
     """
-    path, user_agent, address = seen.path, seen.user_agent, seen.server_address
-    original: str | None = seen.method
-    if pipeline.suspects(f"{path}\n{user_agent}\n{address}\n{original}"):
-        path = pipeline.clean_path(path)
-        user_agent, address, original = (
-            None if text is None else pipeline.clean_name(text, Tally())
-            for text in (user_agent, address, original)
-        )
+    path, user_agent, address, original = _cleaned(seen, pipeline)
     method = seen.method if seen.method in KNOWN_METHODS else sanitize_method(seen.method)
     attributes: dict[str, Any] = {
         HTTP_REQUEST_METHOD: method,
@@ -127,14 +120,7 @@ def start_attributes_of_call(seen: Observation, pipeline: Pipeline) -> dict[str,
         seen: the request.
         pipeline: cleans what may hold secrets.
     """
-    path, user_agent, address = seen.path, seen.user_agent, seen.server_address
-    original: str | None = seen.method
-    if pipeline.suspects(f"{path}\n{user_agent}\n{address}\n{original}"):
-        path = pipeline.clean_path(path)
-        user_agent, address, original = (
-            None if text is None else pipeline.clean_name(text, Tally())
-            for text in (user_agent, address, original)
-        )
+    path, user_agent, address, original = _cleaned(seen, pipeline)
     query = pipeline.clean_query(seen.query)
     method = seen.method if seen.method in KNOWN_METHODS else sanitize_method(seen.method)
     attributes: dict[str, Any] = {
@@ -151,6 +137,19 @@ def start_attributes_of_call(seen: Observation, pipeline: Pipeline) -> dict[str,
         attributes[HTTP_REQUEST_RESEND_COUNT] = seen.resends
     attributes.update(user_agent_attributes(pipeline.clean_user_agent(user_agent)))
     return attributes
+
+
+def _cleaned(seen: Observation, pipeline: Pipeline) -> tuple[str, str | None, str | None, str | None]:
+    """Path, user agent, server's address and method, of which one may hold a secret."""
+    path, user_agent, address = seen.path, seen.user_agent, seen.server_address
+    original: str | None = seen.method
+    if pipeline.suspects(f"{path}\n{user_agent}\n{address}\n{original}"):
+        path = pipeline.clean_path(path)
+        user_agent, address, original = (
+            None if text is None else pipeline.clean_name(text, Tally())
+            for text in (user_agent, address, original)
+        )
+    return path, user_agent, address, original
 
 
 def user_agent_attributes(user_agent: str | None) -> dict[str, Any]:

@@ -43,7 +43,10 @@ class Patch:
 
         @functools.wraps(original, updated=())  # marks of other instrumentations are theirs
         def replacement(*args: Any, **kwargs: Any) -> Any:
-            return around(original, *args, **kwargs) if patch.active else original(*args, **kwargs)
+            # One that somebody has wrapped before a second `on` lies beneath the newer one.
+            if patch.active and patch._replacement is replacement:
+                return around(original, *args, **kwargs)
+            return original(*args, **kwargs)
 
         self._replacement = replacement
         setattr(self._owner, self._name, replacement)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
-from typing import Final
+from typing import Any, Final
 
 
 class Sends:
@@ -38,6 +39,19 @@ def begin(client: str, *, reads: bool = False) -> Token[Sends | None] | None:
     if around is not None and client in (around.client, "urllib3"):
         return None
     return _SENDS.set(Sends(client, reads=reads))
+
+
+def calling(client: str) -> Callable[..., Any]:
+    """What to put around a function of a client that begins a call of the app's; see `Patch`."""
+
+    def called(original: Any, *args: Any, **kwargs: Any) -> Any:
+        token = begin(client)
+        try:
+            return original(*args, **kwargs)
+        finally:
+            end(token)
+
+    return called
 
 
 def end(token: Token[Sends | None] | None) -> None:

@@ -49,14 +49,6 @@ def uninstrument() -> None:
         patch.off()
 
 
-def _open(original: Any, *args: Any, **kwargs: Any) -> Any:
-    token = sends.begin(NAME)
-    try:
-        return original(*args, **kwargs)
-    finally:
-        sends.end(token)
-
-
 def _do_open(original: Any, handler: Any, http_class: Any, req: Any, **http_conn_args: Any) -> Any:
     opened = None
     try:
@@ -141,5 +133,5 @@ def _carrying(headers: Any, tap: ClientTap, passage: Passage, host: str) -> dict
 
 _PATCHES: Final = (
     Patch(AbstractHTTPHandler, "do_open", _do_open),
-    Patch(OpenerDirector, "open", _open),
+    Patch(OpenerDirector, "open", sends.calling(NAME)),
 )

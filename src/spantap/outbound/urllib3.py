@@ -55,14 +55,6 @@ def uninstrument() -> None:
         patch.off()
 
 
-def _called(original: Any, *args: Any, **kwargs: Any) -> Any:
-    token = sends.begin(NAME)
-    try:
-        return original(*args, **kwargs)
-    finally:
-        sends.end(token)
-
-
 def _make_request(
     original: Any, pool: Any, connection: Any, method: Any, url: Any, *args: Any, **kwargs: Any
 ) -> Any:
@@ -159,6 +151,6 @@ def _under_contrib(client: str) -> bool:
 
 _PATCHES: Final = (
     Patch(HTTPConnectionPool, "_make_request", _make_request),
-    Patch(HTTPConnectionPool, "urlopen", _called),
-    Patch(PoolManager, "urlopen", _called),
+    Patch(HTTPConnectionPool, "urlopen", sends.calling(NAME)),
+    Patch(PoolManager, "urlopen", sends.calling(NAME)),
 )
