@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FOREIGN := build/foreign
+PYTEST ?= $(BIN)/pytest
 PYTEST_ARGS ?=
 PROCESSES ?= 2
 SECONDS ?= 60
@@ -32,10 +33,10 @@ demo: $(VENV)/.demo ## capture a small shop's traffic and show it
 	$(BIN)/spantap demo
 
 test: $(VENV)/.dev ## run the tests; those that need a database only if they are told of one (make services)
-	$(BIN)/pytest --numprocesses $(PROCESSES) -m 'not matrix and not conformance' $(PYTEST_ARGS)
+	$(PYTEST) --numprocesses $(PROCESSES) -m 'not matrix and not conformance' $(PYTEST_ARGS)
 
 matrices: $(VENV)/.dev ## the large tests: scenes, frameworks, deployments from the wheel, leaks, outages
-	$(BIN)/pytest --numprocesses $(PROCESSES) -m matrix $(PYTEST_ARGS)
+	$(PYTEST) --numprocesses $(PROCESSES) -m matrix $(PYTEST_ARGS)
 
 check: lint types imports ## everything that reads code without running it
 

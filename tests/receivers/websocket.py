@@ -1,4 +1,4 @@
-"""A WebSocket collector that can be told how to fail: written with nothing of spantap."""
+"""A WebSocket collector that can be told how to fail: written with nothing of spantap but its TLS socket."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
+
+from spantap.export.tls_socket import SharedTLSSocket
 
 
 class WebSocketReceiver:
@@ -102,6 +104,8 @@ def receiving(
     port: int = 0, tls: ssl.SSLContext | None = None, largest: int = 1_000_000
 ) -> Iterator[WebSocketReceiver]:
     """A receiver on a loopback port."""
+    if tls is not None:
+        tls.sslsocket_class = SharedTLSSocket  # `websockets` reads in one thread and writes in another
     receiver = WebSocketReceiver()
     with serve(
         receiver.talk,

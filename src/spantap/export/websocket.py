@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -28,6 +27,7 @@ from spantap.export.outcome import (
     refusal,
     root_cause,
 )
+from spantap.export.tls_socket import client_context
 from spantap.model import Exchange
 from spantap.policy.destination import DestinationPolicy
 from spantap.version import __version__
@@ -219,7 +219,7 @@ class WebSocketSink:
             # As a context manager, which all releases know; it is left in `close`.
             connection = connect(
                 self._address.url,
-                ssl=ssl.create_default_context(cafile=self._certificate) if secure else None,
+                ssl=client_context(self._certificate) if secure else None,
                 additional_headers=self._headers,
                 user_agent_header=f"spantap/{__version__}",
                 compression=None,  # it costs more here than it saves
