@@ -65,7 +65,8 @@ class BodyRecorder:
     def chunk(self, data: Chunk) -> None:
         """Take note of bytes that pass. They are copied, unless they are all so far and immutable."""
         if type(data) is not bytes:
-            data = memoryview(data).cast("B")  # of something wider, bytes are counted, not items
+            view = memoryview(data)  # of something wider, bytes are counted, not items
+            data = view.cast("B") if view.c_contiguous else view.tobytes()
         length = len(data)
         self.size += length
         if self._full:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterable, Iterator, Mapping, ValuesView
+from typing import Final
+
+_LINE: Final = 32
 
 
 class Headers(Mapping[str, tuple[str, ...]]):
@@ -10,37 +13,40 @@ class Headers(Mapping[str, tuple[str, ...]]):
 
     Look-ups ignore case (RFC 9110, section 5.1). Immutable, hashable by identity only,
     safe to share between threads.
+
+    Attributes:
+        size: characters of all names and values, and 32 for each field line, as RFC 9113 counts the size
+            of a field section (section 6.5.2).
     """
 
-    __slots__ = ("_values",)
+    __slots__ = ("_values", "size")
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
         """Args:
         pairs: name and value of each field line; repeated names are grouped.
         """
-        grouped: dict[str, tuple[str, ...]] = {}
-        for name, value in pairs:
-            key = name.lower()
-            seen = grouped.get(key)
-            grouped[key] = (value,) if seen is None else (*seen, value)
-        self._values = grouped
+        self._group([(name.lower(), value) for name, value in pairs])
 
     @classmethod
     def grouped(cls, values: Mapping[str, Iterable[str]]) -> Headers:
         """Headers from names that are lower-case and grouped already."""
-        headers = cls()
-        headers._values = {name: tuple(each) for name, each in values.items()}
-        return headers
+        return cls.of_lower([(name, value) for name, each in values.items() for value in each])
 
     @classmethod
     def of_lower(cls, pairs: Iterable[tuple[str, str]]) -> Headers:
         """Headers from field lines whose names are lower-case already."""
+        headers = cls.__new__(cls)
+        headers._group(pairs)
+        return headers
+
+    def _group(self, pairs: Iterable[tuple[str, str]]) -> None:
         grouped: dict[str, tuple[str, ...]] = {}
+        size = 0
         for name, value in pairs:
             grouped[name] = (*grouped[name], value) if name in grouped else (value,)
-        headers = cls()
-        headers._values = grouped
-        return headers
+            size += len(name) + len(value) + _LINE
+        self._values = grouped
+        self.size = size
 
     def __getitem__(self, name: str) -> tuple[str, ...]:
         return self._values[name.lower()]

@@ -8,6 +8,7 @@ and where a gunicorn master has loaded the app, ours are from before.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,8 @@ def made_anew(reset: Callable[[], None], idle: Callable[[], bool] = lambda: True
 
 def _subscribe(events: Any) -> None:
     def patched(event: object) -> None:
+        if isinstance(event, events.GeventWillPatchEvent):
+            _load_loop()
         if not isinstance(event, events.GeventDidPatchAllEvent):
             return
         try:
@@ -47,3 +50,16 @@ def _subscribe(events: Any) -> None:
             report("making locks anew", error)
 
     events.subscribers.append(patched)
+
+
+def _load_loop() -> None:
+    """Import what gevent's hubs are made of, while locks are still those of threads.
+
+    Each thread that meets a patched lock makes a hub, and importing takes locks: a worker of ours and the
+    main thread, both at their first hub, would wait for each other for ever.
+    """
+    try:
+        config: Any = sys.modules["gevent"].config
+        _ = config.loop, config.format_context  # imported by whoever asks first
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, the app will hear of it from gevent
+        report("loading gevent's loop", error)

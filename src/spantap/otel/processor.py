@@ -8,7 +8,6 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context
@@ -16,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
 from spantap.guard import report
-from spantap.model import Exchange, Headers, Identity, Observation
+from spantap.model import Exchange, Identity, Observation
 from spantap.model.exchange import NOBODY
 from spantap.otel.budget import Budget, Parcel
 from spantap.otel.clean_copy import SpanCleaner
@@ -273,12 +272,13 @@ class CaptureProcessor(SpanProcessor):
         """The session has emitted; its span, should it end only now, is not emitted again."""
         with self._lock:
             self._parked.pop(session, None)
-        if session.context.span_id in self.sessions:
-            if session.ended or session.owned:
-                del self.sessions[session.context.span_id]
+        span_id = session.context.span_id
+        if span_id in self.sessions:
+            if session.owned or session.ended:
+                del self.sessions[span_id]
                 return
             # Somebody else's span that has not ended yet: remember it, within bounds.
-            self._abandoned.append(session.context.span_id)
+            self._abandoned.append(span_id)
             if len(self._abandoned) > _MOST_PARKED:
                 self.sessions.pop(self._abandoned.popleft(), None)
 
@@ -365,7 +365,7 @@ def _size(span: ReadableSpan) -> int:
 def _exchange_size(exchange: Exchange) -> int:
     """That of its attributes, which are not made for it. What is not counted by itself is short."""
     request, response, identity = exchange.request, exchange.response, exchange.identity
-    size = _EXCHANGE_BYTES + _headers_length(request.headers) + _headers_length(response.headers)
+    size = _EXCHANGE_BYTES + request.headers.size + response.headers.size
     size += len(request.path) + len(request.query)
     size += len(request.body.content or "") + len(response.body.content or "")
     if exchange.metadata:
@@ -378,10 +378,6 @@ def _exchange_size(exchange: Exchange) -> int:
         also = (identity.company, identity.session, identity.device)
         size += sum(len(each) for each in (*said, *also) if each is not None)
     return size
-
-
-def _headers_length(headers: Headers) -> int:
-    return _ITEM_BYTES * len(headers) + len("".join(chain.from_iterable(headers.values())))
 
 
 def _length(attributes: Mapping[str, Any] | None) -> int:

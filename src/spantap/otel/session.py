@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.semconv.attributes.url_attributes import URL_QUERY
-from opentelemetry.trace import Span, SpanContext, format_span_id, format_trace_id
+from opentelemetry.trace import Span, SpanContext, TraceFlags
 from opentelemetry.trace.status import Status, StatusCode
 
 from spantap.capture import raised
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 # In the scope or environ: this request has passed a door already, which looks at it or (None) does not.
 SESSION: Final = "spantap.session"
+_SAMPLED: Final = TraceFlags.SAMPLED
 _AT_ONCE: Final = 64 * 1024  # so many bytes are finished where the request ran
 
 
@@ -250,8 +251,8 @@ class Session(PassageWithCurrent):
             return
         if self.owned:
             self.span.end(end_time=self.seen.end)  # the processor calls `span_ended`
-        # Not yet emitted: the span ended early, was not recorded, or its end is not told to us.
-        self._emit(ended or self._made_span, outcome)
+        if not self._settled:  # it ended early, was not recorded, or its end is not told to us
+            self._emit(ended or self._made_span, outcome)
 
     def _final_outcome(self) -> Outcome:
         early = self._early
@@ -284,7 +285,7 @@ class Session(PassageWithCurrent):
         seen, current = self.seen, self._current
         drop: Drop | None = NOT_SELECTED
         if self.captured:
-            sampled, unsampled = self.context.trace_flags.sampled, self._tap.unsampled
+            sampled, unsampled = bool(self.context.trace_flags & _SAMPLED), self._tap.unsampled
             drop = decide(sampled=sampled, unsampled=unsampled, skipped=current.skipped, kept=current.kept)
         drop = drop or self._sampled_out(Known.PLAIN)
         if drop is not None and self._unheard():
@@ -320,12 +321,12 @@ class Session(PassageWithCurrent):
     def _identify(self) -> None:
         """Ids and service, which only a record needs."""
         seen, context, parent = self.seen, self.context, self._parent
-        seen.trace_id = format_trace_id(context.trace_id)
-        seen.span_id = format_span_id(context.span_id)
-        seen.sampled = context.trace_flags.sampled
+        seen.trace_id = f"{context.trace_id:032x}"
+        seen.span_id = f"{context.span_id:016x}"
+        seen.sampled = bool(context.trace_flags & _SAMPLED)
         seen.service = self._tap.service
         if parent is not None and parent.is_valid:
-            seen.parent_span_id = format_span_id(parent.span_id)
+            seen.parent_span_id = f"{parent.span_id:016x}"
 
     def _completed(self) -> None:
         complete = self.complete  # gone once the session has emitted, perhaps on another thread
@@ -381,7 +382,7 @@ class Session(PassageWithCurrent):
                 if exchange.metrics and tap.instruments is not None:
                     tap.instruments.record(exchange)
                 tap.processor.emit(span() if callable(span) else span, exchange, outcome.tally)
-            elif self.context.trace_flags.sampled:
+            elif self.context.trace_flags & _SAMPLED:
                 plain = span() if callable(span) else span
                 if not self.owned and (plain.events or plain.status.description):
                     self.learn(outcome.tally)  # somebody else's exception, as it is

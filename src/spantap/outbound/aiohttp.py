@@ -97,6 +97,7 @@ class _Call:
         hop, self.hop = self.hop, None
         if hop is not None:
             failed(hop.passage, error or hop.error or asyncio.CancelledError())
+            hop.error = None  # its frames know the hop
 
 
 class _Hop:
@@ -116,8 +117,9 @@ class _Hop:
     def failed(self, error: BaseException) -> None:
         """It has failed."""
         self.passage.passed()
-        self.error = error
-        if self.call.hop is not self:  # not the newest: two at once
+        if self.call.hop is self:
+            self.error = error
+        else:  # not the newest: two at once
             failed(self.passage, error)
 
 
@@ -224,6 +226,7 @@ def _opened(req: Any) -> _Hop | None:
     earlier, call.hop = call.hop, None
     if earlier is not None and earlier.error is not None:
         failed(earlier.passage, earlier.error)
+        earlier.error = None
     if _excluded.excludes(NAME, lambda: str(req.url)):
         return None
     tap = _tap()
@@ -232,7 +235,10 @@ def _opened(req: Any) -> _Hop | None:
     passage = tap.open(req.method, _observe, place, again=again > 0, begun=not again and _begun_for(req))
     if passage is None:
         return None
-    tap.inject(passage, req.headers, req.url.raw_host)
+    try:
+        tap.inject(passage, req.headers, req.url.raw_host)
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("writing the trace on a request", error)
     hop = _Hop(call, passage)
     setattr(req, _HOP, hop)
     if isinstance(passage, Sending):

@@ -185,7 +185,8 @@ class TeedStream:
         """As the stream's. Less than was asked for is all that there is; it does not come in portions."""
         data = self._read(self._stream.read, *args)
         wanted = args[0] if args else None
-        self._note(data, end=wanted is None or not 0 <= wanted <= len(data))
+        if data is not None:  # a socket that does not block has nothing yet
+            self._note(data, end=wanted is None or not 0 <= wanted <= len(data))
         return data
 
     def read1(self, *args: Any) -> Any:
@@ -203,6 +204,29 @@ class TeedStream:
     def readinto1(self, buffer: Any) -> Any:
         """As the stream's."""
         return self._into(self._stream.readinto1, buffer)
+
+    def readlines(self, *args: Any) -> list[bytes]:
+        """As the stream's."""
+        lines: list[bytes] = self._read(self._stream.readlines, *args)
+        self._note(b"".join(lines), end=not args or args[0] is None or args[0] <= 0)
+        return lines
+
+    def __iter__(self) -> TeedStream:
+        iter(self._stream)  # refused, when it is closed
+        return self
+
+    def __next__(self) -> bytes:
+        line: bytes = self._noted(next, self._stream, b"")
+        if not line:
+            raise StopIteration
+        return line
+
+    def __enter__(self) -> TeedStream:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """As the stream's; the exchange is over."""
@@ -227,7 +251,7 @@ class TeedStream:
     def _into(self, read: Any, buffer: Any) -> Any:
         count = self._read(read, buffer)
         view = memoryview(buffer).cast("B")
-        self._note(bytes(view[: count or 0]), end=not count and bool(view))
+        self._note(bytes(view[: count or 0]), end=count == 0 and bool(view))
         return count
 
     def _note(self, data: bytes, *, end: bool) -> None:
@@ -273,6 +297,16 @@ def failed(session: Sending, error: BaseException) -> None:
         session.finish()
     except Exception as ours:  # noqa: BLE001 - our bug must not reach the app
         report("noting an exception", ours)
+
+
+def unseen(session: Sending, response: Any) -> None:
+    """The response is none of `http.client`'s: what it says of itself is all that is known."""
+    try:
+        session.response.missing = "unseen"
+        session.head(response.status, list(response.headers.items()), ended=True)
+    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+        report("noting a response", error)
+        session.finish("unread_response")
 
 
 def _user_agent(headers: Any) -> str | None:

@@ -45,29 +45,37 @@ class SentNotes:
 
 
 class ReceivedNotes:
-    """Notes the body of a response, with which its exchange is over."""
+    """Notes the body of a response, with which its exchange is over.
+
+    A response that the app keeps keeps its stream, and that us: the exchange is let go of at its end.
+    """
 
     __slots__ = ("_session",)
 
     def __init__(self, session: Sending) -> None:
-        self._session = session
+        self._session: Sending | None = session
 
     def chunk(self, data: bytes) -> None:
         """Bytes that the app is about to get, still in their content-coding."""
+        session = self._session
+        if session is None:
+            return
         try:
-            self._session.response.chunk(data)
+            session.response.chunk(data)
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("noting a response body", error)
 
     def end(self) -> None:
         """That was all."""
-        self._session.response.whole = True
-        self._finish()
+        if self._session is not None:
+            self._session.response.whole = True
+            self._finish()
 
     def fail(self, error: BaseException) -> None:
         """It broke off."""
-        if not self._session.done:
-            failed(self._session, error)
+        session, self._session = self._session, None
+        if session is not None and not session.done:
+            failed(session, error)
 
     def close(self) -> None:
         """The app wants no more of it."""
@@ -75,15 +83,16 @@ class ReceivedNotes:
 
     def drop(self) -> None:
         """The app has let go of it without closing it."""
+        session, self._session = self._session, None
         try:
-            if not self._session.done:
-                self._session.dropped("unread_response")
+            if session is not None and not session.done:
+                session.dropped("unread_response")
         except Exception as error:  # noqa: BLE001 - our bug must not reach the app
             report("finishing a request that was sent", error)
 
     def _finish(self) -> None:
-        session = self._session
-        if session.done:
+        session, self._session = self._session, None
+        if session is None or session.done:
             return
         try:
             if not session.response.whole:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio.coroutines
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -48,6 +50,8 @@ class Patch:
                 return around(original, *args, **kwargs)
             return original(*args, **kwargs)
 
+        if inspect.iscoroutinefunction(original):
+            _mark_as_coroutine_function(replacement)
         self._replacement = replacement
         setattr(self._owner, self._name, replacement)
 
@@ -61,6 +65,15 @@ class Patch:
         else:
             delattr(self._owner, self._name)
         self._replacement = None
+
+
+def _mark_as_coroutine_function(function: Any) -> None:
+    """Who mocks a function, or asks, learns that it is to be awaited."""
+    mark: Any = getattr(inspect, "markcoroutinefunction", None)  # since Python 3.12
+    if mark is not None:
+        mark(function)
+    else:
+        function._is_coroutine = getattr(asyncio.coroutines, "_is_coroutine", None)
 
 
 def is_contribs(function: Any) -> bool:

@@ -70,7 +70,10 @@ def _do_open(original: Any, handler: Any, http_class: Any, req: Any, **http_conn
                     report("watching a connection", error)
                 return connection
 
-            return original(handler, make, req, **http_conn_args)
+            response = original(handler, make, req, **http_conn_args)
+        if isinstance(passage, Sending) and passage.seen.status is None:
+            http_client.unseen(passage, response)
+        return response
     except BaseException as error:
         if isinstance(passage, Sending):
             http_client.failed(passage, error)
@@ -108,10 +111,13 @@ def _port(target: SplitResult) -> int | None:
 
 def _prepare(connection: Any, tap: ClientTap, passage: Passage, host: str, watching: ExitStack) -> None:
     """Have a connection's one request carry the trace, and its body noted."""
+    own: dict[str, Any] | None = getattr(connection, "__dict__", None)
+    if own is None:
+        return  # one of another kind, that is seen from outside alone
     send = connection.request
 
     def request(method: Any, url: Any, body: Any = None, headers: Any = None, **kwargs: Any) -> Any:
-        del connection.request
+        own.pop("request", None)
         try:
             headers = _carrying(headers or {}, tap, passage, host)
             if isinstance(passage, Sending):
@@ -120,7 +126,7 @@ def _prepare(connection: Any, tap: ClientTap, passage: Passage, host: str, watch
             report("noting a request that is sent", error)
         return send(method, url, body, headers, **kwargs)
 
-    connection.request = request
+    own["request"] = request  # on itself alone: some hand on what is set
     if isinstance(passage, Sending):
         watching.enter_context(http_client.watched(connection, passage))
 

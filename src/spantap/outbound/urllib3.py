@@ -71,7 +71,10 @@ def _make_request(
     try:
         if not isinstance(passage, Sending):
             return original(pool, connection, method, url, **kwargs)
-        kwargs["body"] = teed(kwargs.get("body"), passage.request, _TEXT)
+        try:
+            kwargs["body"] = teed(kwargs.get("body"), passage.request, _TEXT)
+        except Exception as error:  # noqa: BLE001 - our bug must not reach the app
+            report("noting a request body", error)
         called = sends.sends_of_this_call()
         read_inside = bool(kwargs.get("preload_content")) or (called is not None and called.reads)
         try:
@@ -81,20 +84,10 @@ def _make_request(
             http_client.failed(passage, error)
             raise
         if passage.seen.status is None:
-            _unseen(passage, response)
+            http_client.unseen(passage, response)
         return response
     finally:
         passage.leave(tokens)
-
-
-def _unseen(session: Sending, response: Any) -> None:
-    """The response is none of `http.client`'s: what it says of itself is all that is known."""
-    try:
-        session.response.missing = "unseen"
-        session.head(response.status, list(response.headers.items()), ended=True)
-    except Exception as error:  # noqa: BLE001 - our bug must not reach the app
-        report("noting a response", error)
-        session.finish("unread_response")
 
 
 def _opened(pool: Any, method: str, url: str, kwargs: dict[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from spantap.model import Body, Exchange, Headers
 from spantap.policy.redact import Redactor, Tally
 
 
-def without_echoes(exchange: Exchange, redactor: Redactor, tally: Tally) -> Exchange:
+def without_echoes(exchange: Exchange, redactor: Redactor, tally: Tally, *, known: int = 0) -> Exchange:
     """The exchange, its request and metadata also without values that were masked elsewhere in it.
 
     The path stays: cookies hold words (``lang=german``) that paths are made of.
@@ -22,13 +22,16 @@ def without_echoes(exchange: Exchange, redactor: Redactor, tally: Tally) -> Exch
         exchange: clean, but for these; the same one comes back when there are none.
         redactor: that of the request.
         tally: knows the values.
+        known: how many it knew when the body of the request was cleaned.
     """
     if not tally.secrets:
         return exchange
     request, metadata = exchange.request, exchange.metadata
-    query = redactor.echoes(request.query, tally)
-    headers = _headers(request.headers, redactor, tally)
-    body = _body(request.body, redactor, tally)
+    query, headers = request.query, request.headers
+    # One look at all of them together; mostly there is nothing in any.
+    if redactor.hears("\n".join([query, *[value for values in headers.values() for value in values]]), tally):
+        query, headers = redactor.echoes(query, tally), _headers(headers, redactor, tally)
+    body = request.body if known == len(tally.secrets) else _body(request.body, redactor, tally)
     if query != request.query or headers is not request.headers or body is not request.body:
         request = replace(request, query=query, headers=headers, body=body)
         exchange = replace(exchange, request=request)
@@ -41,9 +44,6 @@ def without_echoes(exchange: Exchange, redactor: Redactor, tally: Tally) -> Exch
 
 
 def _headers(headers: Headers, redactor: Redactor, tally: Tally) -> Headers:
-    # One look at all of them together; mostly there is nothing in any.
-    if not redactor.hears("\n".join([value for values in headers.values() for value in values]), tally):
-        return headers
     return Headers.grouped(
         {name: [redactor.echoes(each, tally) for each in values] for name, values in headers.items()}
     )

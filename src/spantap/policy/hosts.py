@@ -11,7 +11,8 @@ class Hosts:
     """Decides by the host of a request that is sent. Immutable, thread-safe.
 
     A pattern is a glob over the whole name (``api.shop.example``, ``*.internal``), or, with the prefix
-    ``re:``, a regular expression searched in it. Names are compared in lower case, without a port.
+    ``re:``, a regular expression searched in it. Names are compared in lower case, without a port or the dot
+    of the root, and as they go over the wire: ``bücher.example`` is ``xn--bcher-kva.example``.
     """
 
     __slots__ = ("_excluded", "_included")
@@ -24,12 +25,28 @@ class Hosts:
         Raises:
             InvalidPatternError: a pattern cannot be compiled.
         """
-        self._included = Patterns(include, any_case=True)
-        self._excluded = Patterns(exclude, any_case=True)
+        included = Patterns(map(_on_the_wire, include), any_case=True)
+        self._included = included if included else None
+        self._excluded = Patterns(map(_on_the_wire, exclude), any_case=True)
 
     def wants(self, host: str | None) -> bool:
         """Whether requests to a host are captured; to an unknown one only if any are."""
-        name = (host or "").lower()
-        if self._excluded and self._excluded.match(name):
+        name = _on_the_wire((host or "").lower())
+        if self._excluded.match(name):
             return False
-        return not self._included or self._included.match(name)
+        return self._included is None or self._included.match(name)
+
+
+def _on_the_wire(name: str) -> str:
+    """A name, or a glob of one, in ASCII and without a dot at its end; expressions stay as they are."""
+    if name.startswith("re:"):
+        return name
+    name = name.removesuffix(".")
+    return name if name.isascii() else ".".join(map(_label_on_the_wire, name.split(".")))
+
+
+def _label_on_the_wire(label: str) -> str:
+    try:
+        return label if label.isascii() else label.encode("idna").decode()
+    except UnicodeError:
+        return label

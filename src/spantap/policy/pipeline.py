@@ -193,20 +193,21 @@ class Pipeline:
         answered = self._shown(seen.response_headers, self._wanted_of_response)
         # One look at all that is short: in most exchanges there is nothing in any of it.
         quiet = not self.suspects(
-            "\n".join((short, query, *redactor.plain_values(asked), *redactor.plain_values(answered)))
+            "\n".join((short, query, *redactor.plain_values(itertools.chain(asked, answered))))
         )
         calm = len(short) <= NAME_MAX and (quiet or not self.suspects(short))
         path = seen.path if calm else well_formed(redactor.path(seen.path, tally))
         query = well_formed(asking.query(query, tally, quiet=quiet))
         request_headers, request_dropped = self._headers(asked, asking, tally, quiet=quiet)
         request_body = _body(seen.request_body, seen.request_headers, self._request_limits, asking, tally)
+        known = len(tally.secrets)
         response_headers, response_dropped = self._headers(
             answered, answering, tally, quiet=quiet, echoes=True
         )
         # Whatever the app gives in answer to HEAD, the server keeps to itself.
         answer = NOTHING if seen.method == "HEAD" else seen.response_body
         response_body = _body(answer, seen.response_headers, self._response_limits, answering, tally)
-        metadata = _metadata(seen.metadata, redactor, tally)
+        metadata = _metadata(seen.metadata, redactor, tally) if seen.metadata else {}
         error = None
         if seen.error_type is not None:
             # Last, so that every value masked above is known and leaves this text too.
@@ -220,7 +221,9 @@ class Pipeline:
             error = Error(failed)  # as the conventions want it; there is no exception to name
         clean = calm and redactor.scrubbed(short, tally) == short
         name = _unchanged if clean else functools.partial(self._name, tally=tally)
-        client_address, identity = name(seen.client_address), _identity(seen, name)
+        said = (seen.method, seen.scheme, seen.http_version, seen.client_address, seen.server_address)
+        method, scheme, http_version, client_address, server_address = said if clean else map(name, said)
+        identity = _identity(seen, name)
         if redactor.hashes:
             client_address = redactor.address(seen.client_address, tally)
             identity = _hashed(seen, identity, redactor, tally)
@@ -231,14 +234,14 @@ class Pipeline:
             answering_span_id=seen.answering_span_id,
             direction=seen.direction,
             request=Request(
-                method=name(seen.method) or "",
-                scheme=name(seen.scheme) or "",
+                method=method or "",
+                scheme=scheme or "",
                 path=path,
                 query=query,
                 headers=request_headers,
                 headers_dropped=request_dropped,
                 body=request_body,
-                http_version=name(seen.http_version),
+                http_version=http_version,
                 resends=seen.resends,
             ),
             response=Response(
@@ -249,8 +252,10 @@ class Pipeline:
             ),
             timing=Timing(seen.start, seen.first_byte, seen.end),
             client=Peer(client_address, _port(seen.client_port)),
-            server=Peer(name(seen.server_address), _port(seen.server_port)),
-            peer=_peer(seen, name),
+            server=Peer(server_address, _port(seen.server_port)),
+            peer=_NO_PEER
+            if seen.peer_address is None
+            else Peer(name(seen.peer_address), _port(seen.peer_port)),
             route=seen.route if calm or seen.route is None else self.clean_path(seen.route),
             endpoint=name(seen.endpoint),
             identity=identity,
@@ -265,7 +270,7 @@ class Pipeline:
             weight=seen.weight,
             capture_reason=seen.capture_reason,
         )
-        return without_echoes(exchange, asking, tally)
+        return without_echoes(exchange, asking, tally, known=known)
 
     def masked(self, exchange: Exchange, left: EditableExchange) -> Exchange:
         """An exchange as the app's `mask` hook has left it; see `policy.mask`."""
@@ -322,12 +327,6 @@ def _identity(seen: Observation | Identity, name: Callable[[str | None], str | N
         session=name(seen.session),
         device=name(seen.device),
     )
-
-
-def _peer(seen: Observation, name: Callable[[str | None], str | None]) -> Peer:
-    if seen.peer_address is None:
-        return _NO_PEER
-    return Peer(name(seen.peer_address), _port(seen.peer_port))
 
 
 def _hashed(seen: Observation | Identity, identity: Identity, redactor: Redactor, tally: Tally) -> Identity:
@@ -387,8 +386,6 @@ def _body(
 
 def _metadata(metadata: Mapping[str, Any], redactor: Redactor, tally: Tally) -> Mapping[str, Any]:
     """The app's own facts, redacted like a JSON body; not kept when they are not JSON or too large."""
-    if not metadata:
-        return {}
     try:
         text = orjson.dumps(metadata, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:

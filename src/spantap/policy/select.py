@@ -89,7 +89,8 @@ class Selection:
         Raises:
             InvalidPatternError: a pattern cannot be compiled.
         """
-        self._included = Patterns(include)
+        included = Patterns(include)
+        self._included = included if included else None
         self._excluded = Patterns(exclude)
         self._default_excluded = Patterns(DEFAULT_EXCLUDED if defaults else ())
         self._probes = PROBES if defaults else ()
@@ -102,7 +103,7 @@ class Selection:
         """Whether an exchange with this method and path is captured."""
         if method in self._excluded_methods or self._excluded.match(path):
             return False
-        if self._included:
+        if self._included is not None:
             return self._included.match(path)
         return not self._default_excluded.match(path)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spantap.policy.redact.keys import SensitiveNames, squashed
@@ -154,6 +154,9 @@ PREFILTER = Prefilter()
 
 
 @given(st.text(max_size=40) | st.lists(st.sampled_from(FRAGMENTS), max_size=6).map("".join))
+@example("P0ASS")
+@example("P:ASS")
+@example("ap:ikey")
 def test_the_prefilter_sees_every_name_the_judge_calls_sensitive(name: str) -> None:
     """Any text at all: sensitive implies seen."""
     if name in SensitiveNames():

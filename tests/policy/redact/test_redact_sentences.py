@@ -36,6 +36,11 @@ TOLD = [
     "{} is your Acme code.",
     'DETAIL: Key (token)=({}) already exists.'.replace("({})", "{}"),
     "DETAIL:  Failing row contains {}",
+    "Invalid header value b'{}'",
+    "Illegal header value b'{}'",
+    "reserved character(s), or return character(s) in header value: '{}'",
+    "Header part {} must be of type str or bytes, not <class 'tuple'>",
+    "No connection adapters were found for '{}@host.example/x'",
     "INSERT INTO users (name, password) VALUES {}",
     "x [SQL: INSERT INTO users (name, password) VALUES (?, ?)]\n[parameters: {}]",
     "1 error for Login\nuser.password\n  too short [type=x, input_value={}, input_type=str]",
@@ -43,7 +48,12 @@ TOLD = [
     'a:1:{s:8:"password";s:11:"{}";}',
     "[password] => {}",
 ]  # fmt: skip
-GIVEN = {"Failing row": f"(1, ann, {C})", "INSERT": f"('ann', '{C}'), ('bob', '{C}')", "Key (": f"({C})"}
+GIVEN = {
+    "Failing row": f"(1, ann, {C})",
+    "Header part": f"(('{C}',)) from ('X-Api-Key', ('{C}',))",
+    "INSERT": f"('ann', '{C}'), ('bob', '{C}')",
+    "Key (": f"({C})",
+}
 
 
 @pytest.mark.parametrize("told", TOLD)

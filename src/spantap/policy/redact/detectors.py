@@ -113,7 +113,9 @@ HINT: Final = "|".join(
         _IBAN,
         r":(?:\\*/){2}[^\s\"'<>]*@",  # user:password@ in a URL: masked by `text` and `url`
         r"[?&#]code=",  # of OAuth, if the names beside it say so
-        r"[yY]our(?:[ +][a-zA-Z0-9_-]{1,32})?[ +]code\b|Failing row contains",  # `text` looks further
+        # At these `text` looks further.
+        r"[yY]our(?:[ +][a-zA-Z0-9_-]{1,32})?[ +]code\b|Failing row contains",
+        r"[hH]eader (?:value|part)|No connection adapters",
         rf"(?:^|[^A-Za-z0-9+/_-]){BEGINNINGS}[A-Za-z0-9+/_-]{{13}}",  # JSON in base64
     ]
 )

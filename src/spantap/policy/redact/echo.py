@@ -45,7 +45,7 @@ def clean_echoes(text: str, tally: Tally) -> str:
 def scrub(text: str, tally: Tally) -> str:
     """Free text without the values that were masked elsewhere in the exchange, nor their ends."""
     secrets = tally.secrets
-    if not _any_in(_pieces(secrets), text):
+    if not _any_in(secrets, text) and not _any_end_in(secrets, text):
         return text  # mostly
     for secret in _longest_first(secrets):
         for spelling in (*_spellings(secret, text), repr(secret)[1:-1]):
@@ -71,12 +71,12 @@ def _any_in(secrets: Iterable[str], text: str) -> bool:
     return False
 
 
-def _pieces(secrets: Iterable[str]) -> Iterable[str]:
-    """What `scrub` looks for: of long values beginning and end, which are in the whole, too."""
+def _any_end_in(secrets: Iterable[str], text: str) -> bool:
+    """Whether the beginning or the end of a long value stands in a text."""
     for secret in secrets:
-        if len(secret) > _LONG:
-            yield secret[-_END:]
-        yield secret[:_END] if len(secret) > _LONG else secret
+        if len(secret) > _LONG and (secret[:_END] in text or secret[-_END:] in text):
+            return True
+    return False
 
 
 def _longest_first(secrets: Iterable[str]) -> list[str]:

@@ -52,7 +52,9 @@ NEXT_COOKIE = re.compile(r",\s*(?=[^\s=;,]+=)")
 def plain_values(pairs: Iterable[tuple[str, str]], rules: Rules) -> list[str]:
     """The values no rule by name is for."""
     known = rules.header_kinds.get
-    return [value for name, value in pairs if (known(name) or _kind(name, rules)) is _PLAIN]
+    return [
+        value for name, value in pairs if (known(name) or known(name.lower()) or _kind(name, rules)) is _PLAIN
+    ]
 
 
 def clean_headers(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from spantap.policy.redact import families
@@ -16,7 +16,6 @@ from spantap.policy.redact import families
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[^\W_A-Za-z0-9]+")
 _SEPARATED = re.compile(r"[^\W_]+")
 _INNOCENT = re.compile("|".join(families.INNOCENT))
-_ENTRIES = frozenset(each.replace("-", "") for each in families.WORDS)
 _LAST = frozenset(families.LAST)
 _LONGEST_RUN: Final = 4  # words in the longest entry ("mot de passe", "primary account number")
 _LONGEST_NAME: Final = 256
@@ -33,7 +32,23 @@ def squashed(name: str) -> str:
     return "".join(_SEPARATED.findall(name)).lower()
 
 
-_STEMS = re.compile("|".join(re.escape(squashed(each)) for each in families.ANYWHERE))
+_GLUED_STEMS = re.compile("|".join(re.escape(squashed(each)) for each in families.ANYWHERE))
+# What `prefilter` lets stand between the words of a name, in bytes of UTF-8.
+_BETWEEN: Final = r"(?:[\x00-/:-@\[-`{-\x7f]{0,4}|[^\x00-\x7f\w])"
+_STEMS = re.compile("|".join(_BETWEEN.join(map(re.escape, each.split("-"))) for each in families.ANYWHERE))
+
+
+def _ways(entry: list[str]) -> Iterator[tuple[str, ...]]:
+    """An entry's words as a name may have them: apart, or some of them as one."""
+    if len(entry) < 2:
+        yield tuple(entry)
+        return
+    first, second, *rest = entry
+    yield from ((first, *way) for way in _ways([second, *rest]))
+    yield from _ways([first + second, *rest])
+
+
+_ENTRIES = frozenset(way for each in families.WORDS for way in _ways(each.split("-")))
 
 
 class SensitiveNames:
@@ -74,34 +89,42 @@ class SensitiveNames:
             name = unicodedata.normalize("NFKC", name)
         if len(name) > _LONGEST_NAME:
             # Nobody's field is called that; look at its stems alone.
-            return _STEMS.search(squashed(name)) is not None
+            return _STEMS.search(name.lower()) is not None
         glued = squashed(name)
         if glued in self._kept:
             return False
         humps = words(name)
         plain = [each.lower() for each in _SEPARATED.findall(name)]
-        if self._extra and (glued in self._extra or _runs(humps, self._extra) or _runs(plain, self._extra)):
+        if self._extra and (glued in self._extra or self._has_extra(humps) or self._has_extra(plain)):
             return True
-        if not (_STEMS.search(glued) or _listed(humps) or _listed(plain)):
+        if not (_STEMS.search(name.lower()) or _listed(humps) or _listed(plain)):
             return False
         return not _about(humps, glued)
 
+    def _has_extra(self, parts: list[str]) -> bool:
+        return any(not self._extra.isdisjoint(_spelt("".join(run))) for run in _runs(parts))
+
 
 def _listed(parts: list[str]) -> bool:
-    return bool(parts) and (parts[-1] in _LAST or _runs(parts, _ENTRIES))
+    return bool(parts) and (parts[-1] in _LAST or _made_of_entries(parts))
 
 
-def _runs(parts: list[str], entries: frozenset[str]) -> bool:
-    """Whether some consecutive words make an entry; plurals and trailing digits do not hide it."""
+def _made_of_entries(parts: list[str]) -> bool:
+    """Whether some consecutive words make an entry. What is one word there is one word here."""
+    return any((*run[:-1], last) in _ENTRIES for run in _runs(parts) for last in _spelt(run[-1]))
+
+
+def _runs(parts: list[str]) -> Iterator[list[str]]:
+    """Consecutive words, up to as many as the longest entry has."""
     for start in range(len(parts)):
-        run = ""
-        for part in parts[start : start + _LONGEST_RUN]:
-            run += part
-            bare = run.rstrip("0123456789")
-            if run in entries or bare in entries or (bare[-1:] == "s" and bare[:-1] in entries):
-                return True
-            run = bare or run
-    return False
+        for end in range(start + 1, min(start + _LONGEST_RUN, len(parts)) + 1):
+            yield parts[start:end]
+
+
+def _spelt(word: str) -> tuple[str, str, str]:
+    """A word, and it without what does not hide it: digits at its end, the mark of a plural."""
+    bare = word.rstrip("0123456789")
+    return word, bare, bare.removesuffix("s")
 
 
 def _about(humps: list[str], glued: str) -> bool:
@@ -114,4 +137,4 @@ def _about(humps: list[str], glued: str) -> bool:
     if "tokens" in humps and not families.COUNTED.isdisjoint(humps):
         return True
     innocent = _INNOCENT.sub("", glued)
-    return innocent != glued and not _STEMS.search(innocent) and not _runs(humps, _ENTRIES)
+    return innocent != glued and not _GLUED_STEMS.search(innocent) and not _made_of_entries(humps)

@@ -36,6 +36,11 @@ _REFUSED = compile_bytes(rf"(?:^|\n)({NAME})\r?\n[ ][^\n]*input_value=([^\n]*), 
 _ROW = compile_bytes(r"Failing row contains (\()")
 _INSERT = compile_bytes(r"(?i:insert\s+into\s)[^()]{1,256}\(([^()]{1,1000})\)\s*(?i:values)\s*(\()")
 _PARAMETERS = compile_bytes(r"\[SQL: [^\[]{0,1000}\[parameters: ([(\[])")
+# Clients quote what they refuse to send: http.client, h11 and requests the value of a header ("Invalid header
+# value b'...'"), requests a URL without its scheme.
+_HEADER = compile_bytes(r"(?i:header value:?[ ])([bB]?[\"'])")
+_HEADER_PART = compile_bytes(r"Header part (\([^\n]*\)) must be of type")
+_NO_SCHEME = compile_bytes(r"No connection adapters were found for [\"']([^\"'\s]+)@")
 _COLUMN = re.compile(rb"\w+")
 _LONG: Final = 16  # characters of a value whose letters are all small or all capital
 _DIGIT = re.compile(rb"[0-9]")
@@ -63,6 +68,7 @@ def told(data: bytes, places: Places, names: SensitiveNames) -> Iterator[Told]:
             if _DIGIT.search(data, match.start(value), match.end(value)):
                 yield match.start(value), match.end(value), "key"
     yield from _refused(data, names)
+    yield from _unsent(data)
     yield from _rows(data, names)
 
 
@@ -81,6 +87,16 @@ def _refused(data: bytes, names: SensitiveNames) -> Iterator[Told]:
         value = data[match.start(2) : match.end(2)]
         if not is_nothing(value) and _any_of(data[match.start(1) : match.end(1)], names):
             yield match.start(2), match.end(2), "key"
+
+
+def _unsent(data: bytes) -> Iterator[Told]:
+    for match in _HEADER.finditer(data):
+        start, end = literal_end(data, match.start(1))
+        if start < end:
+            yield start, end, "header"
+    for pattern, rule in ((_HEADER_PART, "header"), (_NO_SCHEME, "userinfo")):
+        for match in pattern.finditer(data):
+            yield match.start(1), match.end(1), rule
 
 
 def _rows(data: bytes, names: SensitiveNames) -> Iterator[Told]:
