@@ -68,6 +68,7 @@ leaks: $(VENV)/.dev ## the leak matrix: planted secrets by door and by destinati
 conformance: foreign collector ## every scene on every server, in every framework, every deployment, collectors
 	$(BIN)/pytest --numprocesses $(PROCESSES) tests/contracts tests/deployment $(PYTEST_ARGS)
 	SPANTAP_TEST_TRACES=200 $(BIN)/pytest --numprocesses $(PROCESSES) tests/collector $(PYTEST_ARGS)
+	SPANTAP_OUTAGE_SECONDS=20 $(BIN)/pytest --numprocesses $(PROCESSES) tests/otel/test_outages.py $(PYTEST_ARGS)
 	$(BIN)/python -m spantap.testing --heavy
 	PYTHONPATH=tests $(BIN)/python -m contracts.inbound.frameworks
 

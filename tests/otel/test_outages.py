@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -23,6 +24,7 @@ from spantap.export.sqlite import SQLiteSink
 
 COUNT = 1000
 WAIT = 60.0
+SECONDS = float(os.environ.get("SPANTAP_OUTAGE_SECONDS", "0"))  # a destination stays away at least
 NAMES = ("otlp", "http", "websocket", "sqlite")
 
 
@@ -114,6 +116,7 @@ def test_one_is_away(late: str, places: Places) -> None:
     assert all(places.has_all(name) for name in NAMES if name != late)
     while_away = handle.stats().destinations
     assert places.ids[late]() == []
+    time.sleep(SECONDS)
     places.come[late]()
     assert handle.flush(WAIT)
     stats = handle.stats().destinations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fuzz.planted import (
@@ -71,6 +71,7 @@ def test_json(text: str, charset: str, coding: str | None) -> None:
 
 @QUICK
 @given(json_texts(planted(named=True)), st.floats(0, 1), st.sampled_from(["application/json", *TEXTUAL]))
+@example(json.dumps(json.dumps([{"SESSION_COOKIE": f'"!c"){CORE}'}])), 0.9, "application/json")
 def test_cut_json(text: str, share: float, media_type: str) -> None:
     """JSON that is cut anywhere, or followed by something, loses it, or is withheld."""
     check_body(text[: int(share * len(text))].encode(), media_type)

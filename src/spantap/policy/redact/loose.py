@@ -268,7 +268,7 @@ class _Scan:
     def _mask(self, start: int, end: int) -> None:
         raw = self._data[start:end]
         quote = raw[:1]
-        if raw in _NOTHING or _BARE_MASK in (raw, raw[1:-1]):
+        if raw in _NOTHING or _BARE_MASK in (raw, raw[1:-1], raw[1:]):  # the last is cut off
             return
         self._tally.add("key", self._content(start, end) if quote in b"\"'`" else decode(raw))
         self.settled = self.settled and _WHOLE.fullmatch(raw) is not None
