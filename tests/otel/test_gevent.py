@@ -83,3 +83,24 @@ def test_patched_too_late(tmp_path: Path) -> None:
 
     assert told == "True\n"
     assert recorded(tmp_path) == [f"/{number}" for number in range(5)]
+
+
+def test_what_hubs_are_made_of_is_there_before_the_patch(tmp_path: Path) -> None:
+    """Two threads of which each makes its first hub need no lock to import it: they waited for each other."""
+    told = said(
+        [],
+        APP
+        + """
+from gevent import config, events
+
+def tell(event):
+    if type(event) is events.GeventWillPatchAllEvent:
+        print(*("value" in vars(config.settings[each]) for each in ("loop", "format_context")))
+
+events.subscribers.append(tell)
+"""
+        + PATCHED,
+        tmp_path,
+    )
+
+    assert told == "True True\n"
