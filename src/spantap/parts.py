@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from spantap.capture.limits import CaptureLimits
@@ -150,10 +151,15 @@ def redactor_of(wanted: Settings, hasher: Hasher | None) -> Redactor:
     return Redactor(
         keys=wanted.redact_keys,
         keep_keys=wanted.keep_keys,
-        headers=standard.header_names(standard.SANITIZE),
+        headers=(*standard.header_names(standard.SANITIZE), *_naming(wanted.authorization_headers)),
         values=wanted.redact_values,
         rules=wanted.redact_rules,
         allow=wanted.redaction_mode == "allow",
         hasher=hasher,
         hashes=wanted.hashed,
     )
+
+
+def _naming(headers: Sequence[str]) -> list[str]:
+    """What names the user is a credential, whatever its name; that of `Authorization` keeps its scheme."""
+    return [f"^{re.escape(each)}$" for each in headers if each.lower() != "authorization"]

@@ -37,6 +37,7 @@ from spantap.settings_hooks import Hook, import_hook
 from spantap.settings_kinds import (
     FLAG,
     HASHABLE,
+    HEADER_NAME,
     HOOK,
     KEY_FILE,
     PATH,
@@ -141,9 +142,9 @@ class Settings(OutgoingSettings, SamplingSettings, PolicySettings, StoreSettings
         "that names one counts.",
     )
     authorization_user_claim: str = _row("sub", WORD, "The claim of such a token that names the user.")
-    user_header: str = _row("x-spantap-user", WORD, "Response header in which the app names the user.")
-    company_header: str = _row("x-spantap-company", WORD, "The same for the company.")
-    device_header: str = _row("x-spantap-device", WORD, "The same for the device.")
+    user_header: str = _row("x-spantap-user", HEADER_NAME, "Response header in which the app names the user.")
+    company_header: str = _row("x-spantap-company", HEADER_NAME, "The same for the company.")
+    device_header: str = _row("x-spantap-device", HEADER_NAME, "The same for the device.")
     hide_identity_headers: bool = _row(
         False, FLAG, "Keep these three response headers from the client; records never show them."
     )

@@ -49,7 +49,7 @@ def import_hook(hook: Hook | str) -> Hook:
         try:
             with _from_here():
                 found = importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001 - the module may do anything; its text may quote anything
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it may do anything, its text quote anything
             raise NotAllowedError(f"{module} cannot be imported ({type(error).__name__})") from None
         for part in name.split("."):
             if not hasattr(found, part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -124,6 +125,13 @@ def _word(value: Any) -> str:
     return text
 
 
+def _header_name(value: Any) -> str:
+    text = value.strip() if isinstance(value, str) else ""
+    if not _TOKEN.fullmatch(text):
+        raise NotAllowedError(f"use {HEADER_NAME.takes}")
+    return text
+
+
 def _proxies(value: Any) -> tuple[str, ...]:
     """What `TrustedProxies` is made from."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -158,6 +166,8 @@ HOSTS: Final = Kind(
     "a list of host names, globs or re: expressions; in the environment comma-separated", _patterns
 )
 WORD: Final = Kind("one word", _word)
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+HEADER_NAME: Final = Kind("the name of a header, letters, digits and !#$%&'*+.^_`|~-", _header_name)
 PROXIES: Final = Kind(
     "the number of proxies, or a list of addresses, networks (10.0.0.0/8) and unix; in the environment "
     "comma-separated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -159,6 +160,8 @@ def problems(values: Mapping[str, Any], given_as: Mapping[str, str]) -> Iterator
 
 def key_file(value: Any) -> Path:
     """A file with a key in it, which can be read now."""
+    if not isinstance(value, (str, os.PathLike)):
+        raise WrongValueError("is no path of a file")
     path = Path(value).expanduser()
     try:
         empty = not path.read_text("utf-8").strip()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import os
+import resource
 import ssl
 import sys
 import time
@@ -350,3 +352,16 @@ def test_spans_that_are_no_exchanges(receiver: HTTPReceiver) -> None:
     SinkExporter(HTTPSink(receiver.url)).export([ReadableSpan("select")])
 
     assert receiver.requests == []
+
+
+def test_a_redirect_is_not_unpacked(receiver: HTTPReceiver) -> None:
+    """What a redirect brings along is not read, whatever it unpacks to: it is refused all the same."""
+    packed = gzip.compress(bytes(200_000_000))
+    receiver.decide = lambda request: Answer(
+        302, {"Location": "http://127.0.0.1:1/", "Content-Encoding": "gzip"}, packed
+    )
+    sink = HTTPSink(receiver.url)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(RefusedError):
+        sink.write([numbered(1)])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KB

@@ -283,3 +283,68 @@ def test_equal_stores_are_one(tmp_path: Path) -> None:
     assert JSONLSink(path) != JSONLSink(path, retention=Retention(max_rows=8))
     assert CSVSink(path) != CSVSink(path, columns=["path"])
     assert len({JSONLSink(path), JSONLSink(path)}) == 1
+
+
+@both
+def test_files_that_take_the_place_of_others(kind: Kind, tmp_path: Path) -> None:
+    """What is known of a file is not believed of the next one, which may have its number on the disk."""
+    path = tmp_path / "t.x"
+    keeping, other = (kind(path, retention=Retention(max_age=3600)) for _ in range(2))
+    for number in range(30):
+        other.write([aged(0, number)])
+        keeping.expire()
+        path.rename(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").unlink()
+        path.write_bytes(b"")
+        old = aged(7200, number)
+        kind(path).write([old])
+        keeping.expire()
+        keeping.write([aged(0, number + 100)])
+        assert f"{number + 101:016x}" in {each.span_id for each in keeping.read()}
+
+
+@both
+def test_one_that_took_long_takes_no_others_along(kind: Kind, tmp_path: Path) -> None:
+    """How old a file is counts from the end of what is in it: a stream of two hours has just been written."""
+    now = time.time_ns()
+    long = exchange(span_id="f" * 16, timing=Timing(now - 7200 * 10**9, None, now))
+    sink = kind(tmp_path / "t.x", retention=Retention(max_age=3600))
+    sink.write([long, *(aged(0, number) for number in range(10))])
+    sink.write([aged(0, 99)])
+    assert len(sink.read()) == 12
+
+
+def test_a_torn_beginning_does_not_keep_a_file_young(tmp_path: Path) -> None:
+    """The first line that can be read tells how old a file is."""
+    path = tmp_path / "t.jsonl"
+    JSONLSink(path).write([aged(7200)])
+    path.write_bytes(b'{"version":1,"tra\n' + path.read_bytes())
+    sink = JSONLSink(path, retention=Retention(max_age=3600))
+    sink.write([aged(0, 1)])
+    sink.expire()
+    assert [each.span_id for each in sink.read()] == [f"{2:016x}"]
+
+
+@both
+def test_a_clock_that_is_set_back(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest go first, whatever the clock says meanwhile."""
+    ahead = [3600 * 10**9]
+    real = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: real() + ahead[0])
+    sink = kind(tmp_path / "t.x", rotation=Rotation(max_rows=1), retention=Retention(max_rows=8))
+    for number in range(16):
+        if number == 8:
+            ahead[0] = 0
+        sink.write([numbered(number)])
+        sink.expire()
+    assert numbers(sink.read()) == list(range(15, 15 - len(sink.read()), -1))
+
+
+def test_a_table_in_another_charset(tmp_path: Path) -> None:
+    """A file that is none of ours, whatever its bytes, is set aside; nothing that is captured is lost."""
+    path = tmp_path / "t.csv"
+    path.write_bytes("zeit;größe\r\n1;2\r\n".encode("latin-1"))
+    sink = CSVSink(path, retention=Retention(max_age=3600))
+    sink.write([aged(0, number) for number in range(5)])
+    assert {f"{number + 1:016x}" for number in range(5)} <= {each.span_id for each in sink.read()}
+    assert len(archives(path)) == 1

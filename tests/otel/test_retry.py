@@ -352,3 +352,29 @@ def test_retry_after(text: str, least: float, most: float) -> None:
 def test_retry_after_that_says_nothing(text: str | None) -> None:
     """What cannot be read is as if it were not there."""
     assert seconds_of(text) is None
+
+
+@pytest.mark.parametrize("odd", [RuntimeError("can't start new thread"), ValueError("odd"), KeyError("x")])
+def test_an_odd_answer_to_what_is_sent_lightened(odd: Exception, budget: Budget) -> None:
+    """Whatever a destination raises at a record that was too large before, the worker lives."""
+
+    def too_large(names: list[str]) -> Mapping[str, int]:
+        raise TooLargeError("answers 413")
+
+    def oddly(names: list[str]) -> Mapping[str, int]:
+        raise odd
+
+    place = Place(too_large, oddly, taking)
+    queue = queue_to(place)
+    for span in spans_with_bodies(5):
+        assert budget.charge(1000)
+        parcel = Parcel(span, 1000, budget)
+        queue.put(parcel)
+        parcel.release()
+        time.sleep(0.02)
+
+    assert queue.flush(WAIT)
+    stats = queue.stats()
+    assert stats.captured == 5 == stats.exported + sum(stats.dropped.values())
+    assert stats.exported >= 4
+    queue.shutdown(1)

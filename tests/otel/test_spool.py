@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import shutil
 import stat
 import threading
 import time
@@ -525,3 +526,64 @@ def test_a_fork_has_a_journal_of_its_own(spools: Spools) -> None:
     destination.up = True
     assert queue.flush(WAIT)
     assert destination.names == ["parent"]
+
+
+def test_one_that_never_fits_does_not_keep_the_others_from_the_disk(spools: Spools) -> None:
+    """A record larger than the whole spool stays in memory; those behind it are on disk a moment later."""
+    queue = spools.queue(Destination(up=False), max_bytes=MB)
+    spools.put(queue, "large", MB + 100_000)
+    for name in numbers(50):
+        spools.put(queue, name)
+
+    stats = until(queue, lambda stats: stats.spooled == 50)
+
+    assert (stats.queued, stats.unspooled, stats.spool_failing) == (1, 1, None)
+    assert balanced(stats)
+
+
+def test_a_share_is_left_where_others_have_all(spools: Spools, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process has a sixteenth of the bounds, whatever others keep there, and uses it."""
+    monkeypatch.setattr(spooling_module, "_ROUND", 0.05)
+    others = spools.directory / "other" / "journal"
+    others.mkdir(parents=True)
+    (others / "file").write_bytes(b"0" * MB)
+    queue = spools.queue(Destination(up=False), max_bytes=MB)
+    spools.put(queue, "first", 3000)
+    until(queue, lambda stats: stats.spooled == 1)
+    time.sleep(0.5)  # it has gone round, and knows of the others
+    for name in numbers(100):
+        spools.put(queue, name, 3000)
+
+    stats = until(queue, lambda stats: stats.spooled > 5 and stats.dropped.get("spool_full", 0) == 0)
+
+    assert stats.spool_failing is None
+    assert balanced(stats)
+
+
+@pytest.mark.parametrize("what", ["the directory", "the records"])
+def test_files_that_are_deleted_under_it(spools: Spools, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever deletes the files of a running process: what is in memory is written anew, as what comes is."""
+    monkeypatch.setattr(spool_module, "_AGAIN", 0.1)
+    queue = spools.queue(Destination(up=False))
+    for name in numbers(10):
+        spools.put(queue, name)
+    until(queue, lambda stats: stats.spooled == 10)
+    if what == "the directory":
+        shutil.rmtree(spools.directory)
+        spools.directory.mkdir(mode=0o700)
+    else:
+        for path in spools.files():
+            path.unlink()
+    for name in numbers(10):
+        spools.put(queue, f"later {name}")
+
+    def whole(stats: DeliveryStats) -> bool:
+        return stats.spooled == 20 and stats.spool_failing is None
+
+    assert balanced(until(queue, whole))
+    destination = Destination()
+    queue.shutdown(0.1)
+    queue = spools.queue(destination)
+    queue.begin()
+    until(queue, lambda stats: stats.adopted.exported == 20)
+    assert sorted(destination.names) == sorted([*numbers(10), *(f"later {name}" for name in numbers(10))])

@@ -314,3 +314,24 @@ def test_what_is_no_table_of_policies(given: Any, told: str) -> None:
     """What cannot be read is told with the place where it stands."""
     with pytest.raises(InvalidPoliciesError, match=told):
         parse(given)
+
+
+@pytest.mark.parametrize(
+    ("field", "header"),
+    [
+        ("identity", "baggage"),
+        ("query", "x-original-uri"),
+        ("query", "x-forwarded-uri"),
+        ("path", "x-rewrite-url"),
+        ("path", "x-envoy-original-path"),
+        ("remote_address", "fastly-client-ip"),
+        ("remote_address", "x-original-forwarded-for"),
+        ("remote_address", "forwarded"),
+        ("host_url", "forwarded"),
+    ],
+)
+def test_headers_that_say_the_same_go_too(field: str, header: str) -> None:
+    """A destination without a field does not learn it from a header a proxy, or we, have written it in."""
+    given = exchange(request=Request("GET", "http", "/", headers=Headers([(header, "said"), ("x-a", "b")])))
+    assert dict(DestinationPolicy(fields=[f"-{field}"]).reduced(given).request.headers) == {"x-a": ("b",)}
+    assert header in DestinationPolicy(fields=["-metadata"]).reduced(given).request.headers

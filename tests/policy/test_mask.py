@@ -117,3 +117,12 @@ def test_bounds_hold() -> None:
     assert (len(done.request.headers), done.request.headers_dropped) == (40, 160)
     assert done.error is None
     assert encode(done)
+
+
+def test_a_path_stays_within_bounds() -> None:
+    """A hook cannot make a record that is too large by its path or query."""
+    given = exchange()
+    left = EditableExchange(given)
+    left.request.path, left.request.query = "/" + "x" * 1_000_000, "y" * 1_000_000
+    request = masked(given, left, LIMITS).request
+    assert (len(request.path), len(request.query)) == (LIMITS.header_bytes, LIMITS.header_bytes)

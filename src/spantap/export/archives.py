@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 import time
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ def set_aside(path: Path) -> Path:
         OSError: it cannot be renamed.
     """
     now = time.time_ns() // 1000
+    there = archives(path)
+    if there:  # names stay in order when the clock is set back: whoever deletes or follows goes by them
+        stamp = there[-1].name.removesuffix(path.suffix)[-len("20261121T134201123456Z") :]
+        seconds = calendar.timegm(time.strptime(stamp[:15], "%Y%m%dT%H%M%S"))
+        now = max(now, seconds * 1_000_000 + int(stamp[15:21]) + 1)
     while True:
         seconds, micros = divmod(now, 1_000_000)
         stamp = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(seconds))}{micros:06d}Z"

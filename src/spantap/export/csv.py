@@ -117,9 +117,9 @@ class CSVSink(LinesSink):
         return lines
 
     def first(self, path: Path) -> int | None:
-        """When the first exchange of a file began; None when its columns do not tell."""
+        """When the first exchange of a file was over; None when its columns do not tell."""
         exchange = next(_exchanges(path), None)
-        return exchange.timing.start if exchange and exchange.timing.start else None
+        return (exchange.timing.end or exchange.timing.start or None) if exchange else None
 
 
 def _columns_of(fields: Sequence[str]) -> tuple[str, ...]:
@@ -148,9 +148,12 @@ def _cell(value: Any) -> str:
 
 def _exchanges(path: Path) -> Iterator[Exchange]:
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST))
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
         rows = csv.reader(_lines(file))
-        names = next(rows, [])
+        try:
+            names = next(rows, [])
+        except csv.Error:
+            return
         while True:
             try:
                 cells = next(rows)

@@ -159,6 +159,8 @@ class HTTPSink:
             self._session, self._pid = requests.Session(), os.getpid()
             # Who we are is said in our headers: requests looks into ~/.netrc otherwise.
             self._session.auth = _as_it_is
+            # Where it redirects to is not asked: requests would read all of the answer for that.
+            setattr(self._session, "get_redirect_target", _nowhere)  # noqa: B010 - typed as a method
         return self._session
 
 
@@ -170,6 +172,10 @@ def key_of(exchanges: Sequence[Exchange]) -> str:
 
 def _as_it_is(request: Any) -> Any:
     return request
+
+
+def _nowhere(answer: Any) -> None:
+    return None
 
 
 def _pair(

@@ -48,10 +48,10 @@ class JSONLSink(LinesSink):
         return sum(block.count(b"\n") for block in blocks)
 
     def first(self, path: Path) -> int | None:
-        """When the first exchange of a file began."""
+        """When the first exchange of a file that can be read was over."""
         with path.open("rb") as file:
-            exchange = _decoded(file.readline())
-        return exchange.timing.start or None if exchange else None
+            exchange = next(filter(None, map(_decoded, file)), None)
+        return (exchange.timing.end or exchange.timing.start or None) if exchange else None
 
 
 def _decoded(line: bytes) -> Exchange | None:

@@ -8,7 +8,7 @@ import stat
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from spantap.export.archives import archives, newest_first, set_aside
 from spantap.export.locked_file import CAN_LOCK, LockedFile
@@ -67,8 +67,10 @@ class LinesSink(Store):
             raise ValueError("retention and rotation need flock, which this system does not have")
         self._file = LockedFile(self.path)
         self._kept: set[Key] = set()  # what was written of a batch that could not be written whole
-        self._rows: dict[int, tuple[int, int]] = {}  # inode -> bytes looked at, lines in them
-        self._began: dict[int, int] = {}  # inode -> when the first exchange in it began
+        # By name: the inode of a file that another process deletes is soon another file's.
+        self._rows: dict[str, tuple[int, int]] = {}  # name -> bytes looked at, lines in them
+        self._began: dict[str, int] = {}  # name -> when the first exchange in it was over
+        self._inode = 0  # of the file that was held last, which stays open
         self._gone = 0
 
     @property
@@ -95,6 +97,7 @@ class LinesSink(Store):
         }
         while lines:
             with self._file.held() as descriptor:
+                self._look_at(descriptor)
                 wanted = self._fitting(descriptor, lines)
                 begin = self.begin(descriptor) if wanted else None
                 if begin is None:
@@ -115,6 +118,7 @@ class LinesSink(Store):
         """
         if self._rotates and (self.path.exists() or archives(self.path)):
             with self._file.held() as descriptor:
+                self._look_at(descriptor)
                 if self._is_old(descriptor):
                     self._set_aside(descriptor)
                 else:
@@ -145,6 +149,7 @@ class LinesSink(Store):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        self._inode = 0
 
     @abstractmethod
     def line(self, exchange: Exchange) -> bytes:
@@ -164,7 +169,7 @@ class LinesSink(Store):
 
     @abstractmethod
     def first(self, path: Path) -> int | None:
-        """When the first exchange of a file began; None when that cannot be told."""
+        """When the first exchange of a file was over, and so written; None when that cannot be told."""
 
     def _fitting(self, descriptor: int, lines: Mapping[Key, bytes]) -> list[Key]:
         """The lines the file has room for; at least one if it is empty."""
@@ -174,7 +179,7 @@ class LinesSink(Store):
         if self._is_old(descriptor):
             return []
         size = found.st_size
-        rows = self._rows_of(descriptor) if rotation.max_rows else 0
+        rows = self._rows_of(descriptor, self.path.name) if rotation.max_rows else 0
         fitting: list[Key] = []
         for key, line in lines.items():
             size, rows = size + len(line), rows + 1
@@ -211,13 +216,23 @@ class LinesSink(Store):
     def _set_aside(self, descriptor: int) -> None:
         """Rename the file, which is held."""
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            set_aside(self.path)
+            aside = set_aside(self.path)
+            tables: tuple[dict[str, Any], ...] = (self._rows, self._began)
+            for known in tables:
+                if self.path.name in known:
+                    known[aside.name] = known.pop(self.path.name)
             self._let_go()
+
+    def _look_at(self, descriptor: int) -> None:
+        """Whether the file that is held is another than the last time."""
+        if os.fstat(descriptor).st_ino != self._inode:
+            self._inode = os.fstat(descriptor).st_ino
+            self._forget(self.path)
 
     def _is_old(self, descriptor: int) -> bool:
         age, found = self.rotation.oldest, os.fstat(descriptor)
         if not found.st_size:
-            self._began.pop(found.st_ino, None)
+            self._began.pop(self.path.name, None)
             return False
         return age is not None and self._start_of(self.path) < age
 
@@ -225,6 +240,10 @@ class LinesSink(Store):
         """Delete the oldest files, as the retention says; the file is held."""
         retention = self.retention
         aside = archives(self.path) if retention else []
+        names = {self.path.name, *(each.name for each in aside)}
+        for known in (self._rows, self._began):
+            for name in known.keys() - names:  # another process has deleted it
+                del known[name]
         # The current file counts as if it were full: it will be before we look again.
         size = sum(each.stat().st_size for each in aside) + (self.rotation.max_bytes or 0)
         rows = sum(map(self._rows_in, aside)) + (self.rotation.max_rows or 0) if retention.max_rows else 0
@@ -241,33 +260,31 @@ class LinesSink(Store):
             rows, size = rows - held, size - bytes_held
 
     def _start_of(self, path: Path) -> int:
-        """When the first exchange in a file began, or else when the file was last written."""
-        found = path.stat()
-        if found.st_ino not in self._began:
+        """When the first exchange in a file was over, or else when the file was last written."""
+        if path.name not in self._began:
             start = self.first(path)
             if start is None:
-                return found.st_mtime_ns
-            self._began[found.st_ino] = start
-        return self._began[found.st_ino]
+                return path.stat().st_mtime_ns
+            self._began[path.name] = start
+        return self._began[path.name]
 
     def _rows_in(self, path: Path) -> int:
         with path.open("rb") as file:
-            return self._rows_of(file.fileno())
+            return self._rows_of(file.fileno(), path.name)
 
-    def _rows_of(self, descriptor: int) -> int:
+    def _rows_of(self, descriptor: int, name: str) -> int:
         """How many exchanges a file holds; only what is new since the last look is read."""
-        found = os.fstat(descriptor)
-        seen, rows = self._rows.get(found.st_ino, (0, -self.heads))
-        if found.st_size < seen:  # emptied, and written anew
+        size = os.fstat(descriptor).st_size
+        seen, rows = self._rows.get(name, (0, -self.heads))
+        if size < seen:  # emptied, and written anew
             seen, rows = 0, -self.heads
-        rows += self.count(_blocks(descriptor, seen, found.st_size))
-        self._rows[found.st_ino] = found.st_size, rows
+        rows += self.count(_blocks(descriptor, seen, size))
+        self._rows[name] = size, rows
         return max(rows, 0)
 
     def _forget(self, path: Path) -> None:
-        number = path.stat().st_ino  # it will be another file's
-        self._rows.pop(number, None)
-        self._began.pop(number, None)
+        self._rows.pop(path.name, None)
+        self._began.pop(path.name, None)
 
 
 def _blocks(descriptor: int, position: int, end: int) -> Iterator[bytes]:

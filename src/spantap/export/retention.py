@@ -86,7 +86,7 @@ def _seconds(age: float | timedelta | None) -> float | None:
 
 def _ago(age: float | timedelta | None) -> int | None:
     seconds = _seconds(age)
-    return None if seconds is None else time.time_ns() - int(seconds * 1e9)
+    return None if seconds is None else max(0, time.time_ns() - int(seconds * 1e9))
 
 
 def _positive(bounds: Retention | Rotation) -> None:

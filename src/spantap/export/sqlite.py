@@ -253,6 +253,8 @@ class SQLiteSink(Store):
         self._connection = None
 
     def _connected(self) -> sqlite3.Connection:
+        if self._connection is not None and self._pid == os.getpid() and not self._is_named():
+            self.close()
         if self._connection is None or self._pid != os.getpid():
             # A connection must not cross a fork; the parent's is left to the parent.
             create_private(self.path)
@@ -260,7 +262,15 @@ class SQLiteSink(Store):
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, check_same_thread=False)
             _prepare(connection)
             self._connection, self._pid = connection, os.getpid()
+            self._file = self.path.stat()
         return self._connection
+
+    def _is_named(self) -> bool:
+        """Whether the path still names the file that is open: SQLite goes on in one that was deleted."""
+        try:
+            return os.path.samestat(self.path.stat(), self._file)
+        except FileNotFoundError:
+            return False
 
 
 def _prepare(connection: sqlite3.Connection) -> None:

@@ -69,7 +69,8 @@ def _django(seen: Observation, place: Mapping[str, Any], data: str) -> None:
     _add(seen, known.get(data))
     if seen.user is None:
         user = known.get("user")
-        if type(user).__name__ == "SimpleLazyObject":  # evaluated, it keeps here what it stands for
+        if any(each.__name__ == "LazyObject" for each in type(user).__mro__):
+            # Evaluated, it keeps here what it stands for.
             user = object.__getattribute__(user, "__dict__").get("_wrapped")
         for each in (user, known.get("_cached_user"), known.get("_acached_user")):
             if seen.user is None and each is not None:

@@ -98,6 +98,9 @@ class Observation:
         """Facts of the app's own: numbers are metrics, everything else is metadata."""
         for name, value in facts.items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                self.metrics[str(name)] = float(value)
+                try:
+                    self.metrics[str(name)] = float(value)
+                except OverflowError:  # no number a metric can be
+                    self.metadata[str(name)] = value
             else:
                 self.metadata[str(name)] = value

@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from opentelemetry.trace import SpanContext
 
-from spantap.guard import logger
+from spantap.guard import logger, report
 from spantap.model import Identity, Observation
 from spantap.otel.followers import Followers
 
@@ -34,6 +34,15 @@ class Answering(Protocol):
         ...
 
 
+def _text(value: object) -> str | None:
+    """As text; None for what has none: the app would not hear of it outside of a captured request, either."""
+    try:
+        return None if value is None else str(value)
+    except Exception as error:  # noqa: BLE001 - an object of the app's may do anything
+        report("noting what the app says", error)
+        return None
+
+
 class Current:
     """The exchange being handled. Every method returns the object, so calls can be chained.
 
@@ -53,27 +62,27 @@ class Current:
     def user(self, id: str | int | None, *, email: str | None = None) -> Current:  # noqa: A002
         """Say who is behind the request (``user.id``, ``user.email``)."""
         if (seen := self._open()) is not None:
-            seen.user = None if id is None else str(id)
+            seen.user = _text(id)
             if email is not None:
-                seen.email = email
+                seen.email = _text(email)
         return self
 
     def company(self, id: str | int | None) -> Current:  # noqa: A002
         """Say which company, tenant or account it belongs to (``spantap.company.id``)."""
         if (seen := self._open()) is not None:
-            seen.company = None if id is None else str(id)
+            seen.company = _text(id)
         return self
 
     def session(self, id: str | int | None) -> Current:  # noqa: A002
         """Say which session it belongs to (``session.id``); never give a session *secret*."""
         if (seen := self._open()) is not None:
-            seen.session = None if id is None else str(id)
+            seen.session = _text(id)
         return self
 
     def device(self, id: str | int | None) -> Current:  # noqa: A002
         """Say which device it came from (``spantap.device.id``)."""
         if (seen := self._open()) is not None:
-            seen.device = None if id is None else str(id)
+            seen.device = _text(id)
         return self
 
     def metadata(self, **facts: Any) -> Current:
@@ -85,17 +94,22 @@ class Current:
     def metric(self, name: str, value: float) -> Current:
         """Add a number of your own (``spantap.metric.<name>``); 16 at most."""
         if (seen := self._open()) is not None:
-            seen.metrics[name] = float(value)
+            try:
+                seen.metrics[str(name)] = float(value)
+            except Exception as error:  # noqa: BLE001 - as in `_text`
+                report("noting a metric", error)
         return self
 
     def skip(self) -> Current:
         """Do not keep this exchange; its plain span still goes where spans go."""
-        self.skipped = self._open() is not None
+        if self._open() is not None:
+            self.skipped = True
         return self
 
     def keep(self) -> Current:
         """Keep this exchange whatever sampling says."""
-        self.kept = self._open() is not None
+        if self._open() is not None:
+            self.kept = True
         return self
 
     @property

@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
 from spantap.guard import logger, report
 from spantap.model import Exchange, Observation
 from spantap.otel.anew import made_anew
@@ -159,12 +161,20 @@ class Hooks:
         begun = time.perf_counter()
         failed = True
         try:
-            result = self._hooks[name](argument)
+            with suppress_instrumentation():  # what it sends would be asked about as well, without end
+                result = self._hooks[name](argument)
             if inspect.isawaitable(result):
                 result = yield result
             failed = False
             return result
-        except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - it may do anything
+        except GeneratorExit as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is None:
+                raise  # nobody goes on asking
+            report(f"calling the hook {name}", error)
+            return _FAILED
+        except KeyboardInterrupt:
+            raise  # meant for the process
+        except BaseException as error:  # noqa: BLE001 - it may do anything
             report(f"calling the hook {name}", error)
             return _FAILED
         finally:
@@ -247,7 +257,7 @@ class Hooks:
             self._tasks.discard(task)
             self._done()
             if inspect.getgeneratorstate(asking) != inspect.GEN_CLOSED:  # cancelled: the loop ends
-                _run_without_waiting(asking, awaitable)
+                _run_without_waiting(asking, None)
 
         task = loop.create_task(self._drive(asking, awaitable))
         self._tasks.add(task)  # a loop does not keep its tasks alive
@@ -256,23 +266,27 @@ class Hooks:
     async def _drive(self, asking: Asking[None], awaitable: Awaitable[Any]) -> None:
         try:
             while True:
-                try:
-                    result = await self._within_time(awaitable)
-                except (Exception, SystemExit, asyncio.CancelledError) as error:  # noqa: BLE001 - see `_call`
-                    awaitable = asking.throw(error)
-                else:
-                    awaitable = asking.send(result)
+                result, error = await self._within_time(awaitable)  # cancelled: the loop ends
+                awaitable = asking.send(result) if error is None else asking.throw(error)
         except StopIteration:
             pass
 
-    async def _within_time(self, awaitable: Awaitable[Any]) -> Any:
-        task = asyncio.ensure_future(awaitable)
+    async def _within_time(self, awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+        task = asyncio.ensure_future(_ended(awaitable))
         task.add_done_callback(_retrieve)
-        done, _ = await asyncio.wait({task}, timeout=self._timeout)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=self._timeout)
+        except asyncio.CancelledError:  # the loop ends, perhaps before the hook has begun
+            if (
+                inspect.iscoroutine(awaitable)
+                and inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED
+            ):
+                awaitable.close()
+            raise
         if not done:
             task.cancel()  # it may take its time, or not care: nobody waits for that
-            raise TimeoutError
-        return task.result()
+            return None, TimeoutError()
+        return (None, asyncio.CancelledError()) if task.cancelled() else task.result()
 
     def _done(self) -> None:
         with self._condition:
@@ -301,7 +315,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-def _run_without_waiting(asking: Asking[Result], awaitable: Awaitable[Any]) -> Result:
+def _run_without_waiting(asking: Asking[Result], awaitable: Awaitable[Any] | None) -> Result:
     try:
         while True:
             close = getattr(awaitable, "close", None)
@@ -311,6 +325,17 @@ def _run_without_waiting(asking: Asking[Result], awaitable: Awaitable[Any]) -> R
     except StopIteration as end:
         result: Result = end.value
         return result
+
+
+async def _ended(awaitable: Awaitable[Any]) -> tuple[Any, BaseException | None]:
+    """What came of it. A task that ends with SystemExit would end the app's event loop."""
+    try:
+        with suppress_instrumentation():
+            return await awaitable, None
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 - see `Hooks._call`
+        return None, error
 
 
 def _retrieve(task: asyncio.Future[Any]) -> None:

@@ -112,12 +112,15 @@ class Tries:
             report(f"writing a span for {self._name}", error)
             return Outcome({"unwritable": 1})
         except Exception as error:  # noqa: BLE001 - whatever a destination does, the worker lives
-            report(f"delivering to {self._name}", error)
-            if self.failures + 1 < _STRANGE:
-                return self._later(spans, type(error).__name__, None, hurry)
-            self.failures, self.failing = 0, type(error).__name__
-            return Outcome({"export_failed": len(spans)})
+            return self._strange(spans, error, hurry)
         return self._taken(_believable(lost, len(spans)))
+
+    def _strange(self, spans: Sequence[ReadableSpan], error: Exception, hurry: bool) -> Outcome:
+        report(f"delivering to {self._name}", error)
+        if self.failures + 1 < _STRANGE:
+            return self._later(spans, type(error).__name__, None, hurry)
+        self.failures, self.failing = 0, type(error).__name__
+        return Outcome({"export_failed": len(spans)})
 
     def _taken(self, lost: Mapping[str, int], lightened: Mapping[str, int] = _NOTHING) -> Outcome:
         if self.failing is not None:
@@ -172,6 +175,11 @@ class Tries:
                 return self._refusal([whole], str(answer), divisible=False)
             except OSError as answer:
                 return self._later([whole], answer.strerror or type(answer).__name__, None, hurry)
+            except _UNWRITABLE as error:
+                report(f"writing a span for {self._name}", error)
+                return Outcome({"unwritable": 1})
+            except Exception as error:  # noqa: BLE001 - whatever a destination does, the worker lives
+                return self._strange([whole], error, hurry)
             return self._taken(_believable(lost, 1), dict.fromkeys(gone, 1))
         self.failing = says
         return Outcome({"too_large": 1})

@@ -276,11 +276,15 @@ class Spooled(Paged):
             if payload is None:
                 self._keep_in_memory(parcel)
                 continue
-            written.append((parcel, payload))
-            size += len(payload)
-            if size >= self._spooling.segment_bytes:
+            alone = size_of([payload])
+            if alone > self._spooling.allowed:  # never fits: it must not keep the others from the disk
+                self._keep_in_memory(parcel)
+                continue
+            if written and size + alone > min(self._spooling.segment_bytes, self._spooling.allowed):
                 self._append(written)
                 written, size = [], 0
+            written.append((parcel, payload))
+            size += alone
         if written:
             self._append(written)
 
@@ -290,7 +294,16 @@ class Spooled(Paged):
             raise OSError(errno.ENOSPC, "SPOOL_MAX_BYTES is spent")
         if self._journal is None:
             self._journal = Journal.create(self.folder)
-        segment = self._journal.append(payloads, self._spooling.segment_bytes, self._spooling.segment_seconds)
+        try:
+            segment = self._journal.append(
+                payloads, self._spooling.segment_bytes, self._spooling.segment_seconds
+            )
+        except FileNotFoundError:  # somebody has deleted our files
+            journal, self._journal = self._journal, None
+            for each in journal.segments.copy():
+                self._evict(journal, each, "corrupt", out=True)
+            journal.close()
+            raise
         with self._guard:
             first = len(segment.states) - len(payloads)
             for number, (parcel, _) in enumerate(written, first):
@@ -340,10 +353,10 @@ class Spooled(Paged):
             logger.info("spool: %d spans of an earlier process, %d of them damaged", left + lost, lost)
             self._resume()
 
-    def _evict(self, journal: Journal, segment: Segment, reason: str) -> bool:
+    def _evict(self, journal: Journal, segment: Segment, reason: str, *, out: bool = False) -> bool:
         """Delete a file: what is on disk alone is lost; False when it is just being sent."""
         with self._guard:
-            if any(self._places.get(parcel, (None, 0))[0] is segment for parcel in self.out):
+            if not out and any(self._places.get(parcel, (None, 0))[0] is segment for parcel in self.out):
                 return False
             held = [parcel for parcel, place in self._places.items() if place[0] is segment]
             if segment.adopted and held:
@@ -351,6 +364,8 @@ class Spooled(Paged):
                 held = []
             for parcel in held:  # stays in memory
                 self._set(self._places.pop(parcel), DONE)
+                if out and not isinstance(parcel, Stored):
+                    self._fresh[parcel] = None  # to be written anew
             lost = segment.waiting
             for number in [number for number, state in enumerate(segment.states) if state == WAITING]:
                 self._set((segment, number), DONE)

@@ -106,13 +106,18 @@ class Spooling:
                 self._thread = thread
         self._news.set()
 
+    @property
+    def allowed(self) -> int:
+        """Bytes of records this process may have now."""
+        limit = self._max_bytes - self._max_bytes // _FOR_MARKS
+        return max(limit - self._others, limit // _SHARE)
+
     def make_room(self, size: int) -> bool:
         """Delete the oldest of whoever has most, until so many bytes fit; whether they do.
 
         `writing` is held.
         """
-        limit = self._max_bytes - self._max_bytes // _FOR_MARKS
-        allowed = max(limit - self._others, limit // _SHARE)
+        allowed = self.allowed
         while self._used() + size > allowed:
             if size > allowed or not any(each.evict_oldest() for each in self._largest_first()):
                 return False

@@ -286,10 +286,11 @@ class Tap:
     def _is_of(self, span: Span, seen: Observation) -> bool:
         return is_span_of(span, seen.method, seen.path, seen.client_port, self.processor.sessions)
 
-    def _joined(self, span: Span, seen: Observation) -> Session | None:
-        """A session that writes on the span somebody else has begun for the request."""
+    def _joined(self, span: Span, seen: Observation) -> Passage:
+        """A session that writes on the span somebody else has begun for the request; or nothing of it."""
         if not self.selection.wants_request(seen):
-            return None
+            self.count_unopened("not_selected")
+            return Passage(None)  # to be met by one door alone
         parent = getattr(span, "parent", None)
         return self._begun(self._session(self, seen, span, owned=False, captured=True, parent=parent))
 

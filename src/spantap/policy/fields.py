@@ -6,7 +6,7 @@ trace was sampled, and why a record is not whole are no fields: without them it 
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from typing import Final
 
@@ -67,31 +67,32 @@ OTHER_NAMES: Final = {
 WITHHELD: Final = "switched-off"  # why a body is not shown
 
 # Headers that say what a field says.
-_OF_REQUEST: Final = {
-    "referer": "referrer",
-    "origin": "referrer",
-    "user-agent": "user_agent",
-    "sec-ch-ua": "user_agent",
-    "sec-ch-ua-mobile": "user_agent",
-    "sec-ch-ua-platform": "platform",
-    "host": "host_url",
-    "x-forwarded-host": "host_url",
-    "x-forwarded-proto": "host_url",
-    "x-forwarded-for": "remote_address",
-    "x-real-ip": "remote_address",
-    "x-client-ip": "remote_address",
-    "cf-connecting-ip": "remote_address",
-    "true-client-ip": "remote_address",
-    "forwarded": "remote_address",
-    "x-original-uri": "path",
-    "x-original-url": "path",
-    "content-length": "request_size",
+_ADDRESS: Final = ("remote_address",)
+_OF_REQUEST: Final[Mapping[str, tuple[str, ...]]] = {
+    "referer": ("referrer",),
+    "origin": ("referrer",),
+    "user-agent": ("user_agent",),
+    "sec-ch-ua": ("user_agent",),
+    "sec-ch-ua-mobile": ("user_agent",),
+    "sec-ch-ua-platform": ("platform",),
+    "host": ("host_url",),
+    "x-forwarded-host": ("host_url",),
+    "x-forwarded-proto": ("host_url",),
+    "forwarded": ("remote_address", "host_url"),
+    **dict.fromkeys(("x-forwarded-for", "x-original-forwarded-for", "x-real-ip", "x-client-ip"), _ADDRESS),
+    **dict.fromkeys(("cf-connecting-ip", "cf-connecting-ipv6", "true-client-ip"), _ADDRESS),
+    **dict.fromkeys(("fastly-client-ip", "fly-client-ip", "x-cluster-client-ip"), _ADDRESS),
+    **dict.fromkeys(("x-envoy-external-address", "x-azure-clientip", "x-appengine-user-ip"), _ADDRESS),
+    **dict.fromkeys(("x-original-uri", "x-original-url", "x-rewrite-url"), ("path", "query")),
+    **dict.fromkeys(("x-forwarded-uri", "x-envoy-original-path"), ("path", "query")),
+    "baggage": ("identity",),  # we write it there
+    "content-length": ("request_size",),
 }
-_OF_RESPONSE: Final = {
-    "content-type": "mimetype",
-    "content-length": "response_size",
-    "date": "date",
-    "location": "path",
+_OF_RESPONSE: Final[Mapping[str, tuple[str, ...]]] = {
+    "content-type": ("mimetype",),
+    "content-length": ("response_size",),
+    "date": ("date",),
+    "location": ("path",),
 }
 # These fields are nowhere else.
 _HEADERS_ALONE: Final = frozenset({"referer", "user-agent", "content-type"})
@@ -146,6 +147,7 @@ def _request(request: Request, kept: Set[str], removed: Set[str]) -> Request:
         http_version=request.http_version if "http_version" in kept else None,
         browser=request.browser if "browser" in kept else None,
         platform=request.platform if "platform" in kept else None,
+        resends=request.resends,
     )
 
 
@@ -160,14 +162,16 @@ def _response(response: Response, kept: Set[str], removed: Set[str]) -> Response
 
 
 def _headers(
-    headers: Headers, fields: dict[str, str], kept: Set[str], removed: Set[str], *, whole: bool
+    headers: Headers, fields: Mapping[str, tuple[str, ...]], kept: Set[str], removed: Set[str], *, whole: bool
 ) -> Headers:
     if whole:
         return Headers.grouped(
-            {name: each for name, each in headers.items() if fields.get(name) not in removed}
+            {name: each for name, each in headers.items() if removed.isdisjoint(fields.get(name, ()))}
         )
     shown = {
-        name: each for name, each in headers.items() if name in _HEADERS_ALONE and fields.get(name) in kept
+        name: each
+        for name, each in headers.items()
+        if name in _HEADERS_ALONE and not kept.isdisjoint(fields.get(name, ()))
     }
     if "content-type" in shown:
         shown["content-type"] = tuple(each.partition(";")[0].strip() for each in shown["content-type"])

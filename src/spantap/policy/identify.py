@@ -11,6 +11,7 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 
@@ -137,6 +138,8 @@ def as_id(value: Any) -> str | None:
     """An id as text: of a text that is not blank, or of a whole number; None for anything else."""
     if isinstance(value, str):
         return value.strip() or None
+    if isinstance(value, UUID):
+        return str(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 

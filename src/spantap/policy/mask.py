@@ -185,8 +185,8 @@ def masked(exchange: Exchange, left: EditableExchange, limits: CaptureLimits) ->
         exchange,
         request=replace(
             exchange.request,
-            path=_text(request.path),
-            query=_text(request.query),
+            path=_text(request.path)[: max(len(exchange.request.path), limits.header_bytes)],
+            query=_text(request.query)[: max(len(exchange.request.query), limits.header_bytes)],
             headers=asked,
             headers_dropped=exchange.request.headers_dropped + more_dropped,
             body=request.made(limits.request_body),

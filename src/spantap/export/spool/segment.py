@@ -285,7 +285,8 @@ def _checksum(number: int, payload: bytes) -> int:
 
 def _write(path: Path, data: bytes, offset: int) -> None:
     """Write at an offset, wholly or not at all."""
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    new = 0 if offset else os.O_CREAT  # a file that is gone must not begin in its middle
+    file = os.open(path, os.O_WRONLY | new | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         written = 0
         while written < len(data):
