@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import urllib3
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import spantap
 from outbound.far_server import FarServer
+from outbound.odd_server import OddServer
 from spantap.export.memory import MemorySink
 from spantap.model import Exchange
 
@@ -21,6 +23,20 @@ def far() -> Iterator[FarServer]:
     """A server to send requests to."""
     with FarServer() as server:
         yield server
+
+
+@pytest.fixture
+def odd() -> Iterator[OddServer]:
+    """A server that answers oddly, or not at all."""
+    with OddServer() as server:
+        yield server
+
+
+@pytest.fixture
+def pool() -> Iterator[urllib3.PoolManager]:
+    """Connections of urllib3 that try nothing again."""
+    with urllib3.PoolManager(retries=False, timeout=60) as manager:
+        yield manager
 
 
 class Sent:

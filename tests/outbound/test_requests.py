@@ -26,12 +26,6 @@ from outbound.odd_bodies import BODIES, CLEAN_PART, JSON, PART
 from outbound.odd_server import CLEAN, PAYLOAD, OddServer
 
 
-@pytest.fixture
-def odd() -> Iterator[OddServer]:
-    with OddServer() as server:
-        yield server
-
-
 def raw_pieces(response: requests.Response) -> bytes:
     return b"".join(iter(lambda: response.raw.read(33), b""))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,8 @@ import requests
 
 from certificates import Authority
 from outbound.conftest import Sent
+from outbound.failures import failed_twice, says
 from outbound.odd_server import CLEAN, PAYLOAD, OddServer
-
-
-@pytest.fixture
-def odd() -> Iterator[OddServer]:
-    with OddServer() as server:
-        yield server
 
 
 def failing(case: str, odd: OddServer) -> Any:
@@ -36,14 +30,6 @@ def failing(case: str, odd: OddServer) -> Any:
     return requests.get(f"{odd.url}/{case}", timeout=30)
 
 
-def error_of(case: str, odd: OddServer) -> Exception | None:
-    try:
-        failing(case, odd)
-    except Exception as error:
-        return error
-    return None
-
-
 @pytest.mark.parametrize(
     ("case", "kind", "incomplete"),
     [
@@ -57,17 +43,10 @@ def error_of(case: str, odd: OddServer) -> Exception | None:
 )
 def test_failures(sent: Sent, odd: OddServer, case: str, kind: str | None, incomplete: str | None) -> None:
     """The app's exception is the one it has without capture; the record has what the connection had."""
-    without = error_of(case, odd)
-    odd.go_on.clear()
-    sent.start("requests")
+    without, raised, exchange = failed_twice(sent, odd, "requests", lambda: failing(case, odd))
 
-    raised = error_of(case, odd)
-
-    assert raised is not None
     assert type(raised) is type(without)
-    exchange = sent.exchange
-    assert (exchange.error.type if exchange.error else None) == kind
-    assert exchange.incomplete == incomplete
+    assert says(exchange) == (kind, incomplete)
 
 
 def test_by_a_proxy(sent: Sent, odd: OddServer) -> None:

@@ -27,12 +27,6 @@ from outbound.odd_server import CLEAN, PAYLOAD, OddServer
 opening = urllib.request.urlopen
 
 
-@pytest.fixture
-def odd() -> Iterator[OddServer]:
-    with OddServer() as server:
-        yield server
-
-
 def lines(response: Any) -> bytes:
     return b"".join(response)
 

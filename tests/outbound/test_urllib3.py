@@ -24,18 +24,6 @@ from outbound.odd_bodies import BODIES, CLEAN_PART, JSON, PART
 from outbound.odd_server import CLEAN, PAYLOAD, OddServer
 
 
-@pytest.fixture
-def odd() -> Iterator[OddServer]:
-    with OddServer() as server:
-        yield server
-
-
-@pytest.fixture
-def pool() -> Iterator[urllib3.PoolManager]:
-    with urllib3.PoolManager(retries=False, timeout=60) as manager:
-        yield manager
-
-
 @pytest.mark.parametrize("preload", [True, False])
 @pytest.mark.parametrize("path", ["plain", "chunked", "close", "old", "gzip"])
 def test_read_ahead_or_later(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,8 @@ import urllib3
 
 from certificates import Authority
 from outbound.conftest import Sent
+from outbound.failures import failed_twice, says
 from outbound.odd_server import CLEAN, PAYLOAD, OddServer
-
-
-@pytest.fixture
-def odd() -> Iterator[OddServer]:
-    with OddServer() as server:
-        yield server
-
-
-@pytest.fixture
-def pool() -> Iterator[urllib3.PoolManager]:
-    with urllib3.PoolManager(retries=False, timeout=60) as manager:
-        yield manager
 
 
 def failing(case: str, odd: OddServer, pool: urllib3.PoolManager) -> Any:
@@ -42,14 +30,6 @@ def failing(case: str, odd: OddServer, pool: urllib3.PoolManager) -> Any:
     return pool.request("GET", f"{odd.url}/{case}")
 
 
-def error_of(case: str, odd: OddServer, pool: urllib3.PoolManager) -> Exception | None:
-    try:
-        failing(case, odd, pool)
-    except Exception as error:
-        return error
-    return None
-
-
 @pytest.mark.parametrize(
     ("case", "kind", "incomplete"),
     [
@@ -65,17 +45,10 @@ def test_failures(
     sent: Sent, odd: OddServer, pool: urllib3.PoolManager, case: str, kind: str | None, incomplete: str | None
 ) -> None:
     """The app's exception is the one it has without capture; the record has what the connection had."""
-    without = error_of(case, odd, pool)
-    odd.go_on.clear()
-    sent.start("urllib3")
+    without, raised, exchange = failed_twice(sent, odd, "urllib3", lambda: failing(case, odd, pool))
 
-    raised = error_of(case, odd, pool)
-
-    assert raised is not None
     assert type(raised) is type(without)
-    exchange = sent.exchange
-    assert (exchange.error.type if exchange.error else None) == kind
-    assert exchange.incomplete == incomplete
+    assert says(exchange) == (kind, incomplete)
 
 
 def test_by_proxies(sent: Sent, odd: OddServer, tmp_path: Path) -> None:

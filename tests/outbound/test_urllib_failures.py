@@ -6,7 +6,6 @@ import http.client
 import ssl
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,11 @@ import pytest
 
 from certificates import Authority
 from outbound.conftest import Sent
+from outbound.failures import failed_twice, says
 from outbound.odd_bodies import JSON
 from outbound.odd_server import CLEAN, PAYLOAD, OddServer
 
 opening = urllib.request.urlopen
-
-
-@pytest.fixture
-def odd() -> Iterator[OddServer]:
-    with OddServer() as server:
-        yield server
 
 
 def failing(case: str, odd: OddServer) -> Any:
@@ -51,14 +45,6 @@ def failing(case: str, odd: OddServer) -> Any:
     return opening(f"{odd.url}/nothing")
 
 
-def error_of(case: str, odd: OddServer) -> Exception | None:
-    try:
-        failing(case, odd)
-    except Exception as error:
-        return error
-    return None
-
-
 @pytest.mark.parametrize(
     ("case", "kind", "incomplete"),
     [
@@ -76,17 +62,10 @@ def error_of(case: str, odd: OddServer) -> Exception | None:
 )
 def test_failures(sent: Sent, odd: OddServer, case: str, kind: str | None, incomplete: str | None) -> None:
     """The app's exception is the one it has without capture, and the record has it."""
-    without = error_of(case, odd)
-    odd.go_on.clear()
-    sent.start("urllib")
+    without, raised, exchange = failed_twice(sent, odd, "urllib", lambda: failing(case, odd))
 
-    raised = error_of(case, odd)
-
-    assert raised is not None
     assert (type(raised), str(raised)) == (type(without), str(without))
-    exchange = sent.exchange
-    assert (exchange.error.type if exchange.error else None) == kind
-    assert exchange.incomplete == incomplete
+    assert says(exchange) == (kind, incomplete)
     assert "s3cret" not in repr(exchange)
 
 

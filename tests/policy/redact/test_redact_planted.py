@@ -105,6 +105,9 @@ def test_urls(url: str) -> None:
 
 @QUICK
 @given(headers())
+@example(
+    [("Referer", f"https://h/#doc=%22a%3A%3Fb+https%3A%2F%2Fh%2Fp%3Faccess_token%3D{CORE}+e%2C%2Ch+%22")]
+)
 def test_headers(lines: list[tuple[str, str]]) -> None:
     """No field line shows it; their number and order stay, and clean ones are not changed any more."""
     clean = REDACTOR.header_pairs(lines, Tally())

@@ -222,4 +222,7 @@ class _Recoded:
                 break
         if clean == decoded:
             return raw
-        return quote_plus(clean, safe="[]/:;,?=@" if self._mask == URL_MASK else "[]", errors="replace")
+        safe = "[]/:;,=@" if self._mask == URL_MASK else "[]"
+        if "?" in raw and self._mask == URL_MASK:
+            safe += "?"  # one that was encoded would begin the query of a fragment
+        return quote_plus(clean, safe=safe, errors="replace")
