@@ -286,24 +286,6 @@ def test_equal_stores_are_one(tmp_path: Path) -> None:
 
 
 @both
-def test_files_that_take_the_place_of_others(kind: Kind, tmp_path: Path) -> None:
-    """What is known of a file is not believed of the next one, which may have its number on the disk."""
-    path = tmp_path / "t.x"
-    keeping, other = (kind(path, retention=Retention(max_age=3600)) for _ in range(2))
-    for number in range(30):
-        other.write([aged(0, number)])
-        keeping.expire()
-        path.rename(tmp_path / "elsewhere")
-        (tmp_path / "elsewhere").unlink()
-        path.write_bytes(b"")
-        old = aged(7200, number)
-        kind(path).write([old])
-        keeping.expire()
-        keeping.write([aged(0, number + 100)])
-        assert f"{number + 101:016x}" in {each.span_id for each in keeping.read()}
-
-
-@both
 def test_one_that_took_long_takes_no_others_along(kind: Kind, tmp_path: Path) -> None:
     """How old a file is counts from the end of what is in it: a stream of two hours has just been written."""
     now = time.time_ns()
